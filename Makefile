@@ -1,0 +1,96 @@
+# banger - disposable Linux virtual machines in one command.  GNU make, no generated build system.
+#
+# Sources are found by wildcard: a new lib/<layer>/<name>.c or cmd/banger/<name>.c needs no edit here.
+
+VERSION  := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' NEWS 2>/dev/null | head -n 1)
+COMMIT   := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+MUSL_CC  ?= musl-gcc
+PKG      := libarchive libcurl ext2fs com_err libcrypto inih
+PKGFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
+LIBS      = $(shell pkg-config --libs $(PKG)) -lpthread
+WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
+            -Wpointer-arith -Wwrite-strings -Wundef -Werror
+OPT      ?= -O2 -g
+CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -Icmd -I$(BUILD)/include \
+            -include base/banned.h $(PKGFLAGS) $(CPPFLAGS)
+CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -fPIE $(SAN) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
+
+LIB_SRC   := $(sort $(wildcard lib/*/*.c))
+CMD_SRC   := $(sort $(wildcard cmd/banger/*.c))
+AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
+             $(addprefix lib/base/,mem.c fault.c buf.c json.c record.c) \
+             $(wildcard lib/guest/frame.c lib/guest/seed.c)
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/agent_image.o
+CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
+AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
+UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
+UNIT_BIN  := $(UNIT_SRC:%.c=$(BUILD)/%)
+
+all: $(BUILD)/banger
+
+$(BUILD)/include/build_info.h: NEWS FORCE
+	@mkdir -p $(@D)
+	@printf '#define BANGER_VERSION "%s"\n#define BANGER_COMMIT "%s"\n' '$(VERSION)' '$(COMMIT)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/libbanger.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/banger: $(CMD_OBJ) $(BUILD)/libbanger.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(CMD_OBJ) $(BUILD)/libbanger.a $(LIBS)
+
+$(BUILD)/%.o: %.c | $(BUILD)/include/build_info.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The guest side: static, musl, the same base code.
+AGENT_CFLAGS = -std=gnu11 -Os $(WARN) -fno-asynchronous-unwind-tables -ffunction-sections \
+            -fdata-sections -D_GNU_SOURCE -Ilib -Icmd -I$(BUILD)/include -include base/banned.h \
+            -idirafter /usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)
+
+$(BUILD)/agent/%.o: %.c | $(BUILD)/include/build_info.h
+	@mkdir -p $(@D)
+	$(MUSL_CC) $(AGENT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/banger-agent: $(AGENT_OBJ)
+	$(MUSL_CC) -static -Wl,--gc-sections -s -o $@ $(AGENT_OBJ)
+
+# The agent travels inside banger, so the two can never be of different versions on disk.
+$(BUILD)/agent_image.o: $(BUILD)/banger-agent
+	printf '.section .rodata\n.global agent_image, agent_image_end\n.balign 16\nagent_image:\n.incbin "%s"\nagent_image_end:\n.section .note.GNU-stack,"",%%progbits\n' '$<' | $(CC) -x assembler -c -o $@ -
+
+clean:
+	rm -rf $(BUILD)
+
+unit: $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libbanger.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libbanger.a $(LIBS) -lcmocka
+
+# AddressSanitizer and UndefinedBehaviorSanitizer, in a build directory of their own.
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' all unit
+
+check-layers:
+	tests/lint/layers.sh
+
+check-size:
+	tests/lint/size.sh
+
+format:
+	clang-format -i $(LIB_SRC) $(CMD_SRC) $(AGENT_SRC) $(wildcard lib/*/*.h cmd/*/*.h)
+
+FORCE:
+.PHONY: all clean unit asan check-layers check-size format FORCE
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d)

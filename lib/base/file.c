@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define TEMP_MARK	".tmp-"
+#define RECORD_SIZE_MAX (1u << 20)
+
+struct fault *file_temp(int dir, const char *name, mode_t mode, char **temp_name, int *fd)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		AUTO_FREE char *candidate = NULL;
+		uint64_t random_bits;
+		int got;
+
+		if (getrandom(&random_bits, sizeof(random_bits), 0) != sizeof(random_bits))
+			return fault_sys(F_SYS, "reading random bytes");
+		candidate = xasprintf(".%s" TEMP_MARK "%016llx", name,
+				      (unsigned long long)random_bits);
+		got = openat(dir, candidate, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			     mode);
+		if (got >= 0) {
+			*temp_name = steal_ptr(&candidate);
+			*fd = got;
+			return NULL;
+		}
+		if (errno != EEXIST)
+			return fault_sys(F_SYS, "creating a temporary file for '%s'", name);
+	}
+	return fault_new(F_SYS, "no free name for a temporary file beside '%s'", name);
+}
+
+bool file_is_temp(const char *name)
+{
+	return name[0] == '.' && strstr(name, TEMP_MARK);
+}
+
+struct fault *dir_sync(int dir, const char *what)
+{
+	if (fsync(dir) < 0)
+		return fault_sys(F_SYS, "writing the directory of '%s' to disk", what);
+	return NULL;
+}
+
+struct fault *file_publish(int dir, const char *temp_name, const char *name, int fd)
+{
+	if (fsync(fd) < 0)
+		return fault_sys(F_SYS, "writing '%s' to disk", name);
+	if (renameat(dir, temp_name, dir, name) < 0)
+		return fault_sys(F_SYS, "putting '%s' into place", name);
+	return dir_sync(dir, name);
+}
+
+struct fault *file_write_all(int fd, const void *data, size_t len, const char *what)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_sys(F_SYS, "writing %s", what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return NULL;
+}
+
+struct fault *file_pwrite_all(int fd, const void *data, size_t len, off_t offset, const char *what)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = pwrite(fd, p, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_sys(F_SYS, "writing %s", what);
+		p += n;
+		len -= (size_t)n;
+		offset += n;
+	}
+	return NULL;
+}
+
+struct fault *file_write_atomic(int dir, const char *name, const void *data, size_t len,
+				mode_t mode)
+{
+	AUTO_FREE char *temp = NULL;
+	AUTO_FD fd = -1;
+	struct fault *f;
+
+	TRY(file_temp(dir, name, mode, &temp, &fd));
+	f = file_write_all(fd, data, len, name);
+	if (!f)
+		f = file_publish(dir, temp, name, fd);
+	if (f)
+		unlinkat(dir, temp, 0); /* already renamed when only the last sync failed */
+	return f;
+}
+
+struct fault *file_read_fd(int fd, size_t max, const char *what, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (;;) {
+		ssize_t n = read(fd, buf_grow(out, 16384), 16384);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_sys(F_SYS, "reading %s", what);
+		if (n == 0)
+			return NULL;
+		out->len += (size_t)n;
+		out->data[out->len] = '\0';
+		if (out->len - start > max)
+			return fault_new(F_CORRUPT, "%s is longer than %zu bytes", what, max);
+	}
+}
+
+struct fault *file_read(int dir, const char *name, size_t max, struct buf *out)
+{
+	AUTO_FD fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return fault_sys(errno == ENOENT  ? F_NOT_FOUND
+				 : errno == ELOOP ? F_CORRUPT
+						  : F_SYS,
+				 "opening '%s'", name);
+	if (fstat(fd, &st) < 0)
+		return fault_sys(F_SYS, "reading '%s'", name);
+	if (!S_ISREG(st.st_mode))
+		return fault_new(F_CORRUPT, "'%s' is not a regular file", name);
+	if (st.st_size > 0)
+		buf_grow(out, (size_t)st.st_size < max ? (size_t)st.st_size : max);
+	return file_read_fd(fd, max, name, out);
+}
+
+struct fault *file_read_record(int dir, const char *name, const struct record_type *type,
+			       const char *what, void *out)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	memset(out, 0, type->size);
+	TRY(fault_wrap(file_read(dir, name, RECORD_SIZE_MAX, &text), "%s", what));
+	return record_read(type, text.data, text.len, what, out);
+}
+
+struct fault *file_write_record(int dir, const char *name, const struct record_type *type,
+				const void *record)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	record_write(type, record, &text);
+	return file_write_atomic(dir, name, text.data, text.len, 0600);
+}
+
+struct fault *dir_open(int at, const char *path, int *fd)
+{
+	int got = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (got < 0)
+		return fault_sys(errno == ENOENT ? F_NOT_FOUND : F_SYS, "opening directory '%s'",
+				 path);
+	*fd = got;
+	return NULL;
+}
+
+struct fault *dir_make(int dir, const char *name, mode_t mode, int *fd)
+{
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return fault_sys(F_SYS, "creating directory '%s'", name);
+	return dir_open(dir, name, fd);
+}
+
+struct fault *dir_make_path(const char *path, mode_t mode, int *fd)
+{
+	AUTO_FREE char *partial = xstrdup(path);
+
+	for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(partial, mode) < 0 && errno != EEXIST)
+			return fault_sys(F_SYS, "creating directory '%s'", partial);
+		*slash = '/';
+	}
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return fault_sys(F_SYS, "creating directory '%s'", path);
+	return dir_open(AT_FDCWD, path, fd);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* readdir() over a private descriptor, so that @dir's own offset stays where it is. */
+static struct fault *open_listing(int dir, const char *what, DIR **out)
+{
+	AUTO_FD copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*out = copy < 0 ? NULL : fdopendir(copy);
+	if (!*out)
+		return fault_sys(F_SYS, "listing %s", what);
+	steal_fd(&copy);
+	return NULL;
+}
+
+struct fault *dir_names(int dir, const char *what, struct strings *out)
+{
+	AUTO_DIR listing = NULL;
+	struct dirent *entry;
+	size_t room = 0;
+
+	TRY(open_listing(dir, what, &listing));
+	*out = (struct strings){ 0 };
+	while ((errno = 0, entry = readdir(listing))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (out->n + 2 > room) {
+			room = room ? room * 2 : 32;
+			out->v = xrealloc_array(out->v, room, sizeof(*out->v));
+		}
+		out->v[out->n++] = xstrdup(entry->d_name);
+		out->v[out->n] = NULL;
+	}
+	if (errno) {
+		struct fault *f = fault_sys(F_SYS, "listing %s", what);
+
+		strings_release(out);
+		return f;
+	}
+	if (out->n)
+		qsort(out->v, out->n, sizeof(*out->v), compare_names);
+	return NULL;
+}
+
+static struct fault *remove_children(int dir, const char *name)
+{
+	AUTO_FD fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct strings names = { 0 };
+	struct fault *f;
+
+	if (fd < 0)
+		return errno == ENOENT ? NULL : fault_sys(F_SYS, "opening '%s' to remove it", name);
+	f = dir_names(fd, name, &names);
+	for (size_t i = 0; i < names.n; i++)
+		f = fault_attach(f, tree_remove(fd, names.v[i]));
+	strings_release(&names);
+	return f;
+}
+
+struct fault *tree_remove(int dir, const char *name)
+{
+	struct fault *f;
+
+	if (!unlinkat(dir, name, 0) || errno == ENOENT)
+		return NULL;
+	if (errno != EISDIR && errno != EPERM)
+		return fault_sys(F_SYS, "removing '%s'", name);
+	f = remove_children(dir, name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT && !f)
+		f = fault_sys(F_SYS, "removing directory '%s'", name);
+	return f;
+}
