@@ -28,7 +28,8 @@ CMD_SRC   := $(sort $(wildcard cmd/banger/*.c))
 AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
              $(addprefix lib/base/,mem.c fault.c buf.c json.c record.c) \
              $(wildcard lib/guest/frame.c lib/guest/seed.c)
-LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/agent_image.o
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) \
+             $(if $(wildcard cmd/banger-agent/main.c),$(BUILD)/agent_image.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
