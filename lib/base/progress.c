@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/progress.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/text.h"
 
 #define REDRAW_MS 100
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void progress_init(struct progress *p, FILE *out, bool live)
 {
@@ -32,7 +23,7 @@ static void draw(struct progress *p, const char *tail)
 	fprintf(p->out, "\r\033[K%s%s", p->stage, tail);
 	fflush(p->out);
 	p->drawn = true;
-	p->last_ms = now_ms();
+	p->last_ms = clock_now_ms();
 }
 
 void progress_stage(struct progress *p, const char *fmt, ...)
@@ -57,7 +48,7 @@ void progress_amount(struct progress *p, uint64_t done, uint64_t total)
 {
 	AUTO_FREE char *done_text = NULL, *total_text = NULL, *tail = NULL;
 
-	if (!p || !p->out || !p->live || !p->stage || now_ms() - p->last_ms < REDRAW_MS)
+	if (!p || !p->out || !p->live || !p->stage || clock_now_ms() - p->last_ms < REDRAW_MS)
 		return;
 	done_text = text_size(done);
 	total_text = text_size(total);
