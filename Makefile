@@ -28,7 +28,7 @@ CMD_SRC   := $(sort $(wildcard cmd/banger/*.c))
 AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
              $(addprefix lib/base/,mem.c fault.c buf.c json.c record.c) \
              $(wildcard lib/guest/frame.c lib/guest/seed.c)
-LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) \
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/catalog_json.o \
              $(if $(wildcard cmd/banger-agent/main.c),$(BUILD)/agent_image.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
@@ -68,6 +68,10 @@ $(BUILD)/banger-agent: $(AGENT_OBJ)
 # The agent travels inside banger, so the two can never be of different versions on disk.
 $(BUILD)/agent_image.o: $(BUILD)/banger-agent
 	printf '.section .rodata\n.global agent_image, agent_image_end\n.balign 16\nagent_image:\n.incbin "%s"\nagent_image_end:\n.section .note.GNU-stack,"",%%progbits\n' '$<' | $(CC) -x assembler -c -o $@ -
+
+$(BUILD)/catalog_json.o: packaging/catalog.json
+	@mkdir -p $(@D)
+	printf '.section .rodata\n.global catalog_json, catalog_json_end\ncatalog_json:\n.incbin "%s"\ncatalog_json_end:\n.section .note.GNU-stack,"",%%progbits\n' '$<' | $(CC) -x assembler -c -o $@ -
 
 clean:
 	rm -rf $(BUILD)
