@@ -16,7 +16,7 @@ PKG      := libarchive libcurl ext2fs com_err libcrypto inih
 PKGFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 LIBS      = $(shell pkg-config --libs $(PKG)) -lpthread
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
-            -Wpointer-arith -Wwrite-strings -Wundef -Werror
+            -Wpointer-arith -Wwrite-strings -Wundef -Wno-missing-field-initializers -Werror
 OPT      ?= -O2 -g
 CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -Icmd -I$(BUILD)/include \
             -include base/banned.h $(PKGFLAGS) $(CPPFLAGS)

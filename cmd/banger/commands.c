@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "banger/commands.h"
+
+const struct command *const commands[] = {
+	&command_help,
+	&command_version,
+	NULL,
+};
