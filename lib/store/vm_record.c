@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/vm_record.h"
+
+static const struct field spec_fields[] = {
+	FIELD_REQ(struct vm_spec, name, FIELD_STRING),
+	FIELD_REQ(struct vm_spec, id, FIELD_STRING),
+	FIELD(struct vm_spec, created, FIELD_STRING),
+	FIELD_REQ(struct vm_spec, image, FIELD_STRING),
+	FIELD(struct vm_spec, image_digest, FIELD_STRING),
+	FIELD_REQ(struct vm_spec, kernel, FIELD_STRING),
+	FIELD_REQ(struct vm_spec, vcpu, FIELD_U64),
+	FIELD_REQ(struct vm_spec, memory_bytes, FIELD_U64),
+	FIELD_REQ(struct vm_spec, disk_bytes, FIELD_U64),
+	FIELD_REQ(struct vm_spec, system_bytes, FIELD_U64),
+	FIELD_REQ(struct vm_spec, net, FIELD_STRING),
+	FIELD(struct vm_spec, vmm, FIELD_STRING),
+	FIELD_REQ(struct vm_spec, disk_mode, FIELD_STRING),
+	FIELD_MAX(struct vm_spec, env, FIELD_STRINGS, 128 * 1024),
+	FIELD(struct vm_spec, user, FIELD_STRING),
+	FIELD(struct vm_spec, workdir, FIELD_STRING),
+	FIELD(struct vm_spec, run_entrypoint, FIELD_BOOL),
+	FIELD(struct vm_spec, wanted, FIELD_STRING),
+	FIELD_MAX(struct vm_spec, last_error, FIELD_STRING, 64 * 1024),
+	FIELD(struct vm_spec, touched, FIELD_STRING),
+};
+
+const struct record_type vm_spec_type = {
+	"spec", sizeof(struct vm_spec), spec_fields, ARRAY_LEN(spec_fields), 1,
+};
+
+static const struct field handles_fields[] = {
+	FIELD_SUB(struct vm_handles, vmm, FIELD_RECORD, &process_id_type),
+	FIELD(struct vm_handles, driver, FIELD_STRING),
+	FIELD(struct vm_handles, accel, FIELD_STRING),
+	FIELD(struct vm_handles, started, FIELD_STRING),
+	FIELD(struct vm_handles, steps, FIELD_STRINGS),
+};
+
+const struct record_type vm_handles_type = {
+	"handles", sizeof(struct vm_handles), handles_fields, ARRAY_LEN(handles_fields), 1,
+};
+
+static const struct field op_fields[] = {
+	FIELD(struct vm_op, verb, FIELD_STRING),
+	FIELD(struct vm_op, stage, FIELD_STRING),
+	FIELD(struct vm_op, since, FIELD_STRING),
+	FIELD_SUB(struct vm_op, by, FIELD_RECORD, &process_id_type),
+};
+
+const struct record_type vm_op_type = {
+	"op", sizeof(struct vm_op), op_fields, ARRAY_LEN(op_fields), 1,
+};

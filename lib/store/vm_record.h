@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm_record.h - the records of one VM.
+ *
+ * spec.json says what the VM is and what its user wants; it is never derived from the kernel.
+ * handles.json says what the kernel held for it at its last start; losing it loses nothing, since
+ * everything in it can be found again from the id.  op.json tells which operation is under way.
+ */
+#ifndef BANGER_STORE_VM_RECORD_H
+#define BANGER_STORE_VM_RECORD_H
+
+#include "base/json.h"
+#include "host/process.h"
+
+struct vm_spec {
+	char *name;
+	char *id;	/* 32 hex digits */
+	char *created;	/* RFC 3339 */
+	char *image;	/* image name */
+	char *image_digest; /* manifest digest at create; NULL = the image has none */
+	char *kernel;	/* kernel name */
+	uint64_t vcpu;	/* 1..256 */
+	uint64_t memory_bytes;
+	uint64_t disk_bytes;   /* work disk, mounted at /root */
+	uint64_t system_bytes; /* root disk */
+	char *net;	       /* "user", "none" */
+	char *vmm;	       /* "auto", "qemu" */
+	char *disk_mode;       /* how the root disk was made: "reflink", "qcow2", "copy" */
+	struct strings env;    /* "K=V", for everything that runs in the guest */
+	char *user;	       /* default user of exec; NULL = root */
+	char *workdir;	       /* default directory of exec; NULL = the image's */
+	bool run_entrypoint;   /* start the image's entry point where it has no init */
+	char *wanted;	       /* "running", "stopped": what the last successful command wanted */
+	char *last_error;      /* why the last start failed; NULL = it did not */
+	char *touched;	       /* RFC 3339, last command of a user */
+};
+
+struct vm_handles {
+	struct process_id vmm; /* the VMM's process */
+	char *driver;	       /* "qemu" */
+	char *accel;	       /* "kvm", "tcg" */
+	char *started;	       /* RFC 3339 */
+	struct strings steps;  /* names of the start steps that were begun, in order */
+};
+
+struct vm_op {
+	char *verb;  /* "start" */
+	char *stage; /* step name */
+	char *since; /* RFC 3339 */
+	struct process_id by;
+};
+
+extern const struct record_type vm_spec_type;
+extern const struct record_type vm_handles_type;
+extern const struct record_type vm_op_type;
+
+#endif
