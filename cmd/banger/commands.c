@@ -2,6 +2,7 @@
 #include "banger/commands.h"
 
 const struct command *const commands[] = {
+	&command_config,
 	&command_help,
 	&command_version,
 	NULL,

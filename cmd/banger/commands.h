@@ -11,6 +11,6 @@ extern const struct command *const commands[];
 /* groups.c */
 extern const struct command command_vm, command_image, command_kernel;
 /* cmd_config.c, cmd_help.c, cmd_version.c */
-extern const struct command command_help, command_version;
+extern const struct command command_config, command_help, command_version;
 
 #endif

@@ -60,12 +60,9 @@ void option_synopsis(const struct option *o, struct buf *out)
 /* The value that @setting has here, or NULL when nobody can tell. */
 static const char *setting_value(const struct config *config, const char *setting)
 {
-	const struct config_value *rows = config->origins.v;
+	const struct config_value *row = config_find(config, setting);
 
-	for (size_t i = 0; i < config->origins.n; i++)
-		if (!strcmp(rows[i].key, setting))
-			return rows[i].value;
-	return NULL;
+	return row ? row->value : NULL;
 }
 
 static void add_option(struct buf *out, const struct option *o, const struct config *config,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * config.h - settings: built-in or host-derived defaults, then /etc/banger/banger.conf, then
- * $XDG_CONFIG_HOME/banger/banger.conf, then BANGER_<KEY>, later ones winning.  Flags of a command win over
- * all of them and are not known here.  ini syntax (inih); an unknown section or key is an error
- * with file and line.
+ * $XDG_CONFIG_HOME/banger/banger.conf, then BANGER_<KEY>, later ones winning.  Flags of a command
+ * win over all of them and are not known here.  ini syntax (inih); an unknown section or key is an
+ * error with file and line.
+ *
+ * A new setting is one row of the table in config.c and one member here.
  */
 #ifndef BANGER_STORE_CONFIG_H
 #define BANGER_STORE_CONFIG_H
@@ -13,6 +15,8 @@
 
 #include "base/fault.h"
 #include "base/json.h"
+
+#define CONFIG_SYSTEM_FILE "/etc/banger/banger.conf"
 
 /* Every setting by name, so that commands read fields and `banger config` can walk a table. */
 struct config {
@@ -30,12 +34,39 @@ struct config {
 /* One row of `banger config`. */
 struct config_value {
 	char *key;    /* "vm_defaults.vcpu" */
-	char *value;  /* as text, sizes with units */
+	char *value;  /* as text that a configuration file accepts */
 	char *origin; /* "built in", "this host (8 CPUs)", "/etc/banger/banger.conf:3", "BANGER_VMM" */
 };
+extern const struct record_type config_value_type;
 
-/* config_load() - read all sources.  F_INVALID names file, line and key. */
+/* config_load() - read all sources.  F_INVALID names file, line and key. F_DENIED, F_SYS. */
 struct fault *config_load(struct config *config) MUST_CHECK;
 void config_release(struct config *config);
+
+/* The row of @key, borrowed; NULL when there is no such setting. */
+const struct config_value *config_find(const struct config *config, const char *key);
+
+/* What is known about a setting without reading anything, for manual and completion. */
+struct setting_info {
+	const char *key;
+	const char *environment; /* variable that sets it */
+	const char *help;	 /* one line, no final full stop */
+	const char *preset;	 /* the default in words */
+	const char *words;	 /* the allowed values, blank-separated; NULL = any */
+};
+/* config_setting() - the @i-th setting; false after the last one. */
+bool config_setting(size_t i, struct setting_info *info);
+/* The key nearest to @typed, or NULL when none is close.  Static. */
+const char *config_nearest(const char *typed);
+
+/*
+ * The parts of config_load(), for tests: the defaults, then one file (a missing one is fine), then
+ * the environment.
+ */
+void config_defaults(struct config *config, unsigned int cpus, uint64_t memory_bytes);
+struct fault *config_read_text(struct config *config, const char *text, size_t len,
+			       const char *name) MUST_CHECK;
+struct fault *config_read_file(struct config *config, const char *path) MUST_CHECK;
+struct fault *config_read_environment(struct config *config) MUST_CHECK;
 
 #endif
