@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - which of its parts the program plays. */
+#include <stdio.h>
+#include <string.h>
+
+#include "build_info.h"
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("banger-agent %s (%s)\n", BANGER_VERSION, BANGER_COMMIT);
+		return 0;
+	}
+	fprintf(stderr, "banger-agent: it runs inside a virtual machine, started by banger\n");
+	return 2;
+}
