@@ -11,7 +11,7 @@ static struct fault *print_one(const struct invocation *inv, const char *key)
 		return fault_new(F_USAGE, "there is no setting '%s'; did you mean '%s'?", key, near);
 	if (!row)
 		return fault_hint(fault_new(F_USAGE, "there is no setting '%s'", key),
-				  "'banger config' lists all settings");
+				  "'banger config' lists all settings.");
 	if (inv->json)
 		return print_record(&config_value_type, row);
 	line = xasprintf("%s\n", row->value);

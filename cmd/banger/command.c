@@ -119,7 +119,7 @@ struct fault *command_unknown(char *const *words, size_t n)
 		return fault_new(F_USAGE, "there is no command '%s'; did you mean '%s'?", typed.data,
 				 near);
 	return fault_hint(fault_new(F_USAGE, "there is no command '%s'", typed.data),
-			  "see all commands with 'banger help'");
+			  "'banger help' lists all commands.");
 }
 
 bool command_in_group(const struct command *c, const struct command *group)

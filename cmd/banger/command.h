@@ -100,7 +100,7 @@ struct invocation {
 	bool help, version;	  /* asked for: nothing else happens then */
 	const char *state_dir;	  /* --state-dir, or NULL */
 	int wait_ms;		  /* --wait: longest wait for a lock */
-	struct store store;	  /* open when the command needs it */
+	struct store store;	  /* open when the command needs it, else all -1 */
 	struct config config;	  /* loaded unless CMD_NO_CONFIG */
 	struct progress progress; /* on stderr, live on a terminal, silent with -q */
 	int status;		  /* exit status to use when run() returns NULL */

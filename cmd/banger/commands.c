@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* commands.c - the order here is the order on help pages. */
 #include "banger/commands.h"
 
 const struct command *const commands[] = {
+	&command_vm,
+	&command_image,
+	&command_kernel,
 	&command_config,
 	&command_help,
 	&command_version,

@@ -10,7 +10,11 @@ extern const struct command *const commands[];
 
 /* groups.c */
 extern const struct command command_vm, command_image, command_kernel;
-/* cmd_config.c, cmd_help.c, cmd_version.c */
-extern const struct command command_config, command_help, command_version;
+/* cmd_config.c */
+extern const struct command command_config;
+/* cmd_help.c */
+extern const struct command command_help;
+/* cmd_version.c */
+extern const struct command command_version;
 
 #endif

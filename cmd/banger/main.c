@@ -31,15 +31,21 @@ static struct fault *prepare(struct invocation *inv)
 
 	progress_init(&inv->progress, inv->quiet ? NULL : stderr, output_is_live(STDERR_FILENO));
 	notice_progress = &inv->progress;
-	(void)lock_notice;
+	lock_set_notice(lock_notice);
 	if (!(c->flags & CMD_NO_CONFIG))
 		TRY(config_load(&inv->config));
+	if (c->flags & (CMD_NEEDS_READ | CMD_NEEDS_WRITE)) {
+		TRY(store_open(inv->state_dir,
+			       c->flags & CMD_NEEDS_WRITE ? STORE_WRITE : STORE_READ, &inv->store));
+		inv->store.wait_ms = inv->wait_ms;
+	}
 	return NULL;
 }
 
 static void release(struct invocation *inv)
 {
 	progress_end(&inv->progress);
+	store_release(&inv->store);
 	config_release(&inv->config);
 	parse_release(inv);
 }

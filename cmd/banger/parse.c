@@ -161,7 +161,7 @@ static struct fault *unknown_option(const struct command *c, const char *typed)
 				 c->name, name, nearest_best(&n));
 	f = fault_new(F_USAGE, "'banger %s' has no option '--%s'", c->name, name);
 	if (c->flags & CMD_REST)
-		f = fault_hint(f, "a command for the guest and its options go after '--'");
+		f = fault_hint(f, "A command for the guest and its options go after '--'.");
 	return f;
 }
 
@@ -260,7 +260,7 @@ static struct fault *skip_leading(char ***at)
 		if (!may_lead(**at))
 			return fault_hint(fault_new(F_USAGE, "there is no option '%s' before the "
 							     "command", **at),
-					  "an option of a command goes after it: banger COMMAND %s",
+					  "An option of a command goes after it: banger COMMAND %s",
 					  **at);
 		if (brings_value(**at) && (*at)[1])
 			(*at)++;
@@ -295,7 +295,7 @@ static struct fault *check_operands(const struct invocation *inv)
 		f = fault_new(F_USAGE, "'banger %s' has no use for '%s'", c->name,
 			      inv->operands.v[c->max_operands]);
 		if (c->flags & CMD_REST && !inv->rest)
-			f = fault_hint(f, "a command for the guest goes after '--'");
+			f = fault_hint(f, "A command for the guest goes after '--'.");
 		return f;
 	}
 	if (inv->rest && !inv->n_rest)
@@ -344,6 +344,7 @@ static struct fault *read_arguments(struct invocation *inv, char **argv, char **
 static struct fault *parse_all(char **argv, struct invocation *inv)
 {
 	char **words = argv;
+	uint64_t wait_ms;
 	size_t used = 0;
 
 	TRY(skip_leading(&words));
@@ -359,7 +360,8 @@ static struct fault *parse_all(char **argv, struct invocation *inv)
 	inv->json = option_given(inv, "json");
 	inv->quiet = option_given(inv, "quiet");
 	inv->state_dir = option_value(inv, "state-dir");
-	inv->wait_ms = (int)option_number(inv, "wait", WAIT_DEFAULT_MS);
+	wait_ms = option_number(inv, "wait", WAIT_DEFAULT_MS);
+	inv->wait_ms = wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
 	return check_operands(inv);
 }
 
@@ -367,7 +369,10 @@ struct fault *parse_arguments(char **argv, struct invocation *inv)
 {
 	struct fault *f;
 
-	*inv = (struct invocation){ .wait_ms = WAIT_DEFAULT_MS };
+	*inv = (struct invocation){
+		.store = { .dir = -1, .collections = { -1, -1, -1 }, .locks = -1 },
+		.wait_ms = WAIT_DEFAULT_MS,
+	};
 	f = parse_all(argv, inv);
 	if (!f && !inv->command)
 		inv->help = true;

@@ -313,7 +313,7 @@ static struct fault *unknown_key(const char *section, const char *name, const ch
 	if (!near)
 		return fault_hint(fault_new(F_INVALID, "there is no setting '%s' in [%s]", name,
 					    section),
-				  "'banger config' lists all settings");
+				  "'banger config' lists all settings.");
 	if (!strncmp(near, section, len) && near[len] == '.')
 		return fault_new(F_INVALID, "there is no setting '%s' in [%s]; did you mean '%s'?",
 				 name, section, near + len + 1);
@@ -366,7 +366,7 @@ static struct fault *check_writers(const struct stat *st, const char *path)
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
 		return fault_hint(fault_new(F_DENIED, "%s can be written by others, and we are root",
 					    path),
-				  "run: chmod go-w %s", path);
+				  "Make it yours alone: chmod go-w '%s'", path);
 	return NULL;
 }
 
