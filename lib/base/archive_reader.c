@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  libarchive stores names of pax headers as UTF-8 and converts them to the
+ * character set of the current locale, silently changing bytes where it can.  Where it cannot, it
+ * hands out the bytes as they are and warns.  So every call into it is made with this thread's
+ * locale set to "C": there nothing but ASCII can be converted, and ASCII converts to itself.
+ */
+#include "base/archive_reader.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <pthread.h>
+
+#include "base/text.h"
+
+#define READ_BLOCK (128 * 1024)
+
+struct archive_reader {
+	struct archive *archive;      /* owned */
+	struct archive_entry *entry;  /* borrowed from archive, NULL before the first entry */
+	struct archive_source source; /* read is NULL when reading a descriptor */
+	struct fault *source_fault;   /* owned: why the source failed */
+	char *what;		      /* owned, for messages */
+	size_t next_xattr;	      /* what archive_entry_xattr_next() gives next */
+};
+
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+static void make_c_locale(void)
+{
+	c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	if (!c_locale)
+		abort();
+}
+
+static locale_t enter_c_locale(void)
+{
+	pthread_once(&c_locale_once, make_c_locale);
+	return uselocale(c_locale);
+}
+
+static void leave_c_locale(const locale_t *old)
+{
+	uselocale(*old);
+}
+#define IN_C_LOCALE                                                                                \
+	__attribute__((cleanup(leave_c_locale))) locale_t old_locale = enter_c_locale();           \
+	(void)old_locale
+
+/* The fault for a failed call: the source's own one, or what libarchive says. */
+static struct fault *reader_fault(struct archive_reader *r)
+{
+	AUTO_BUF text = BUF_INIT;
+	const char *said = archive_error_string(r->archive);
+	int number = archive_errno(r->archive);
+
+	if (r->source_fault)
+		return fault_wrap(steal_ptr(&r->source_fault), "reading %s", r->what);
+	if (!said)
+		said = "the archive is damaged";
+	text_add_printable(&text, said, strnlen(said, 1024));
+	if (number == EIO || number == EISDIR || number == EBADF)
+		return fault_new(F_SYS, "reading %s: %s", r->what, text.data);
+	return fault_new(F_CORRUPT, "reading %s: %s", r->what, text.data);
+}
+
+static la_ssize_t read_source(struct archive *a, void *context, const void **data)
+{
+	struct archive_reader *r = context;
+	size_t len = 0;
+
+	*data = NULL;
+	r->source_fault = r->source.read(r->source.context, data, &len);
+	if (r->source_fault) {
+		archive_set_error(a, EIO, "the source failed");
+		return ARCHIVE_FATAL;
+	}
+	return (la_ssize_t)len;
+}
+
+static void choose_formats(struct archive *a, unsigned int formats)
+{
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_lzma(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_filter_lz4(a);
+	archive_read_support_format_empty(a);
+	if (formats & ARCHIVE_TAR)
+		archive_read_support_format_tar(a);
+	if (formats & ARCHIVE_AR)
+		archive_read_support_format_ar(a);
+	if (formats & ARCHIVE_CPIO)
+		archive_read_support_format_cpio(a);
+	if (formats & ARCHIVE_RAW)
+		archive_read_support_format_raw(a);
+}
+
+static struct archive_reader *reader_new(unsigned int formats, const char *what)
+{
+	struct archive_reader *r = xcalloc(1, sizeof(*r));
+
+	r->archive = archive_read_new();
+	if (!r->archive)
+		abort();
+	r->what = xstrdup(what);
+	choose_formats(r->archive, formats);
+	return r;
+}
+
+static struct fault *reader_opened(struct archive_reader *r, int result,
+				   struct archive_reader **out)
+{
+	if (result != ARCHIVE_OK) {
+		struct fault *f = reader_fault(r);
+
+		archive_reader_free(r);
+		return f;
+	}
+	*out = r;
+	return NULL;
+}
+
+struct fault *archive_reader_open(const struct archive_source *source, unsigned int formats,
+				  const char *what, struct archive_reader **out)
+{
+	IN_C_LOCALE;
+	struct archive_reader *r = reader_new(formats, what);
+
+	r->source = *source;
+	return reader_opened(r, archive_read_open(r->archive, r, NULL, read_source, NULL), out);
+}
+
+struct fault *archive_reader_open_fd(int fd, unsigned int formats, const char *what,
+				     struct archive_reader **out)
+{
+	IN_C_LOCALE;
+	struct archive_reader *r = reader_new(formats, what);
+
+	return reader_opened(r, archive_read_open_fd(r->archive, fd, READ_BLOCK), out);
+}
+
+/* A warning that only says that a name is not ASCII: its bytes are handed out unchanged. */
+static bool is_name_warning(struct archive *a)
+{
+	const char *said = archive_error_string(a);
+
+	return said && strstr(said, "can't be converted");
+}
+
+static void fill_item(struct archive_reader *r, struct archive_item *item)
+{
+	struct archive_entry *e = r->entry;
+	const char *path = archive_entry_pathname(e);
+	int64_t size = archive_entry_size(e);
+
+	*item = (struct archive_item){
+		.path = path ? path : "",
+		.hardlink = archive_entry_hardlink(e),
+		.symlink = archive_entry_symlink(e),
+		.mode = archive_entry_mode(e),
+		.uid = (uint32_t)archive_entry_uid(e),
+		.gid = (uint32_t)archive_entry_gid(e),
+		.size = size > 0 ? (uint64_t)size : 0,
+		.mtime_sec = archive_entry_mtime(e),
+		.mtime_nsec = (uint32_t)archive_entry_mtime_nsec(e),
+		.rdev_major = (uint32_t)archive_entry_rdevmajor(e),
+		.rdev_minor = (uint32_t)archive_entry_rdevminor(e),
+		.n_xattrs = (size_t)archive_entry_xattr_count(e),
+	};
+}
+
+/* Owners are 32 bits everywhere we write them; a larger one is not to be cut silently to root. */
+static struct fault *check_owner(struct archive_reader *r)
+{
+	int64_t uid = archive_entry_uid(r->entry), gid = archive_entry_gid(r->entry);
+	const char *path = archive_entry_pathname(r->entry);
+	AUTO_BUF name = BUF_INIT;
+
+	if (uid >= 0 && uid <= UINT32_MAX && gid >= 0 && gid <= UINT32_MAX)
+		return NULL;
+	text_add_printable(&name, path ? path : "", path ? strnlen(path, 256) : 0);
+	return fault_new(F_CORRUPT,
+			 "reading %s: '%s' has the owner %" PRId64 ":%" PRId64
+			 ", which is out of range",
+			 r->what, name.data, uid, gid);
+}
+
+struct fault *archive_reader_next(struct archive_reader *r, struct archive_item *item, bool *end)
+{
+	IN_C_LOCALE;
+	int result = archive_read_next_header(r->archive, &r->entry);
+
+	if (result == ARCHIVE_EOF) {
+		*end = true;
+		return NULL;
+	}
+	if (result != ARCHIVE_OK && !(result == ARCHIVE_WARN && is_name_warning(r->archive)))
+		return reader_fault(r);
+	TRY(check_owner(r));
+	r->next_xattr = 0;
+	archive_entry_xattr_reset(r->entry);
+	fill_item(r, item);
+	*end = false;
+	return NULL;
+}
+
+void archive_reader_xattr(struct archive_reader *r, size_t index, const char **name,
+			  const void **value, size_t *len)
+{
+	if (index < r->next_xattr) {
+		archive_entry_xattr_reset(r->entry);
+		r->next_xattr = 0;
+	}
+	do {
+		*name = "";
+		*value = "";
+		*len = 0;
+		archive_entry_xattr_next(r->entry, name, value, len);
+	} while (r->next_xattr++ < index);
+}
+
+struct fault *archive_reader_data(struct archive_reader *r, const void **data, size_t *len,
+				  uint64_t *offset)
+{
+	IN_C_LOCALE;
+	la_int64_t at = 0;
+	int result;
+
+	*data = NULL;
+	*len = 0;
+	do
+		result = archive_read_data_block(r->archive, data, len, &at);
+	while (result == ARCHIVE_OK && !*len);
+	if (result == ARCHIVE_EOF) {
+		*len = 0;
+		return NULL;
+	}
+	if (result != ARCHIVE_OK)
+		return reader_fault(r);
+	if (at < 0)
+		return fault_new(F_CORRUPT, "reading %s: data at a negative offset", r->what);
+	*offset = (uint64_t)at;
+	return NULL;
+}
+
+void archive_reader_free(struct archive_reader *r)
+{
+	if (!r)
+		return;
+	archive_read_free(r->archive);
+	fault_free(r->source_fault);
+	free(r->what);
+	free(r);
+}
