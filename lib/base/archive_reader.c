@@ -153,6 +153,18 @@ static bool is_name_warning(struct archive *a)
 	return said && strstr(said, "can't be converted");
 }
 
+/*
+ * libarchive (3.6 to 3.8) reads the pax time "-2.25" as the second -2 and, after it, a quarter; it
+ * means a quarter before -2.
+ */
+static void fix_negative_time(struct archive_item *item)
+{
+	if (item->mtime_sec < 0 && item->mtime_sec > INT64_MIN && item->mtime_nsec) {
+		item->mtime_sec--;
+		item->mtime_nsec = 1000000000 - item->mtime_nsec;
+	}
+}
+
 static void fill_item(struct archive_reader *r, struct archive_item *item)
 {
 	struct archive_entry *e = r->entry;
@@ -173,6 +185,7 @@ static void fill_item(struct archive_reader *r, struct archive_item *item)
 		.rdev_minor = (uint32_t)archive_entry_rdevminor(e),
 		.n_xattrs = (size_t)archive_entry_xattr_count(e),
 	};
+	fix_negative_time(item);
 }
 
 /* Owners are 32 bits everywhere we write them; a larger one is not to be cut silently to root. */
