@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * qemu.c - the QEMU driver.
+ *
+ * Theory of operation.  QEMU is started detached with everything on its command line and makes its
+ * own sockets in the run directory: "qmp" for control and "agent.0" ... for the agent's
+ * virtio-serial ports "banger.0" ...  Its process is found again by the path of "qmp" among its
+ * arguments.  Where the guest's kernel finds virtio devices over MMIO the small "microvm" machine is
+ * used, otherwise, and where this QEMU has no microvm, "q35".
+ */
+#include "vmm/vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "guest/client.h"
+#include "host/machine.h"
+#include "host/spawn.h"
+#include "vmm/qmp.h"
+
+#define LAUNCH_WAIT_MS	 30000
+#define LOG_TAIL	 2048
+#define QMP_NAME	 "qmp"
+
+static char *socket_path(const char *run_dir)
+{
+	return xasprintf("%s/" QMP_NAME, run_dir);
+}
+
+static struct fault *probe(const struct config *config, struct vmm_choice *choice)
+{
+	struct fault *no_kvm;
+
+	choice->program = machine_find_program(config->qemu_bin);
+	if (!choice->program)
+		return fault_hint(fault_new(F_MISSING, "QEMU is not installed (no program '%s')",
+					    config->qemu_bin),
+				  "Install it: sudo apt-get install qemu-system-x86");
+	no_kvm = machine_kvm_fault();
+	choice->kvm = !no_kvm;
+	if (no_kvm)
+		choice->note = xasprintf("no usable KVM (%s): the VM is emulated, which is slower",
+					 fault_message(no_kvm));
+	fault_free(no_kvm);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------- the command line */
+
+struct args {
+	struct strings list;
+	bool microvm;
+};
+
+static void add(struct args *a, const char *option, const char *fmt, ...) PRINTF(3, 4);
+
+static void add(struct args *a, const char *option, const char *fmt, ...)
+{
+	AUTO_FREE char *value = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	value = xvasprintf(fmt, ap);
+	va_end(ap);
+	strings_add(&a->list, option);
+	strings_add(&a->list, value);
+}
+
+/* A value inside a comma-separated option: commas are doubled.  Owned. */
+static char *escaped(const char *value)
+{
+	struct buf text = BUF_INIT;
+
+	for (; *value; value++)
+		buf_adds(&text, *value == ',' ? ",," : (const char[]){ *value, '\0' });
+	return buf_steal(&text);
+}
+
+/* The device name of a virtio device on this machine's bus. */
+static const char *bus(const struct args *a)
+{
+	return a->microvm ? "device" : "pci";
+}
+
+static void add_machine(struct args *a, const struct vmm_choice *choice,
+			const struct vmm_machine *m)
+{
+	add(a, "-name", "banger-%s", m->name);
+	strings_add(&a->list, "-no-user-config");
+	strings_add(&a->list, "-nodefaults");
+	strings_add(&a->list, "-no-reboot");
+	add(a, "-display", "none");
+	add(a, "-machine", "%s,accel=%s",
+	    a->microvm ? "microvm,acpi=on,rtc=on,pit=off,pic=off" : "q35,vmport=off,smm=off,sata=off",
+	    choice->kvm ? "kvm" : "tcg");
+	add(a, "-cpu", "%s", choice->kvm ? "host" : "max");
+	add(a, "-smp", "%u", m->vcpu);
+	add(a, "-m", "%lluM", (unsigned long long)(m->memory_bytes / MIB));
+	add(a, "-sandbox",
+	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+static void add_kernel(struct args *a, const struct vmm_choice *choice,
+		       const struct vmm_machine *m)
+{
+	AUTO_BUF line = BUF_INIT;
+
+	add(a, "-kernel", "%s", m->kernel_path);
+	add(a, "-initrd", "%s", m->initrd_path);
+	buf_adds(&line, "console=ttyS0 quiet reboot=t panic=-1 no_timer_check");
+	/* Without a PIT the guest cannot calibrate its TSC under emulation, and hangs. */
+	if (a->microvm && !choice->kvm)
+		buf_addf(&line, " tsc_early_khz=%llu", (unsigned long long)machine_tsc_khz());
+	add(a, "-append", "%s", line.data);
+}
+
+static void add_file_node(struct buf *json, const char *name, const char *path, bool read_only)
+{
+	buf_addf(json, "{\"driver\":\"file\",\"node-name\":\"%s-file\",\"filename\":", name);
+	json_add_string(json, path);
+	/* Images and module disks are shared by many VMs and never written. */
+	buf_addf(json, ",\"read-only\":%s,\"locking\":\"%s\"}", read_only ? "true" : "false",
+		 read_only ? "off" : "on");
+}
+
+static void add_disk(struct args *a, const struct vmm_disk *disk, size_t index)
+{
+	AUTO_FREE char *name = xasprintf("disk%zu", index);
+	AUTO_FREE char *below = xasprintf("disk%zu-image", index);
+	AUTO_BUF json = BUF_INIT;
+
+	buf_addf(&json, "{\"driver\":\"%s\",\"node-name\":\"%s\",\"read-only\":%s,\"file\":",
+		 disk->format, name, disk->read_only ? "true" : "false");
+	add_file_node(&json, name, disk->path, disk->read_only);
+	if (disk->backing) {
+		buf_addf(&json, ",\"backing\":{\"driver\":\"raw\",\"node-name\":\"%s\","
+			 "\"read-only\":true,\"file\":", below);
+		add_file_node(&json, below, disk->backing, true);
+		buf_addc(&json, '}');
+	}
+	buf_addc(&json, '}');
+	add(a, "-blockdev", "%s", json.data);
+	add(a, "-device", "virtio-blk-%s,drive=%s,serial=%s", bus(a), name, disk->serial);
+}
+
+static void add_channels(struct args *a, const struct vmm_machine *m)
+{
+	AUTO_FREE char *run = escaped(m->run_dir);
+	AUTO_FREE char *console = escaped(m->console_path);
+
+	add(a, "-chardev", "socket,id=qmp,path=%s/" QMP_NAME ",server=on,wait=off", run);
+	add(a, "-mon", "chardev=qmp,mode=control");
+	add(a, "-chardev", "file,id=console,path=%s", console);
+	add(a, "-serial", "chardev:console");
+	add(a, "-device", "virtio-serial-%s,max_ports=%d", bus(a), GUEST_PORTS + 1);
+	for (int i = 0; i < GUEST_PORTS; i++) {
+		add(a, "-chardev", "socket,id=agent%d,path=%s/agent.%d,server=on,wait=off", i, run,
+		    i);
+		add(a, "-device", "virtserialport,chardev=agent%d,name=banger.%d", i, i);
+	}
+}
+
+static void add_rest(struct args *a, const struct vmm_machine *m)
+{
+	add(a, "-object", "rng-random,id=rng,filename=/dev/urandom");
+	add(a, "-device", "virtio-rng-%s,rng=rng", bus(a));
+	if (!m->net)
+		return;
+	add(a, "-netdev", "user,id=net0");
+	add(a, "-device", "virtio-net-%s,netdev=net0,mac=%s%s", bus(a), m->mac,
+	    a->microvm ? "" : ",romfile=");
+}
+
+static void build_args(struct args *a, const struct vmm_choice *choice,
+		       const struct vmm_machine *m)
+{
+	strings_add(&a->list, choice->program);
+	add_machine(a, choice, m);
+	add_kernel(a, choice, m);
+	for (size_t i = 0; i < m->n_disks; i++)
+		add_disk(a, &m->disks[i], i);
+	add_channels(a, m);
+	add_rest(a, m);
+}
+
+/* ------------------------------------------------------------------------------- launching */
+
+/* The last lines of QEMU's log as a follow-up fault; NULL when it is empty. */
+static struct fault *log_tail(const char *path)
+{
+	AUTO_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_BUF text = BUF_INIT;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	if (st.st_size > LOG_TAIL && lseek(fd, st.st_size - LOG_TAIL, SEEK_SET) < 0)
+		return NULL;
+	fault_free(file_read_fd(fd, 2 * LOG_TAIL, path, &text));
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.data[--text.len] = '\0';
+	return text.len ? fault_new(F_TOOL, "QEMU said: %s", text.data) : NULL;
+}
+
+static struct fault *check_paths(const struct vmm_machine *m)
+{
+	AUTO_FREE char *longest = xasprintf("%s/agent.%d", m->run_dir, GUEST_PORTS);
+
+	if (strlen(longest) > VMM_SOCKET_PATH_MAX)
+		return fault_hint(fault_new(F_INVALID, "the run directory '%s' is too long for "
+					    "sockets", m->run_dir),
+				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to a shorter directory.");
+	if (strchr(m->run_dir, ','))
+		return fault_new(F_INVALID, "the run directory '%s' must not contain a comma",
+				 m->run_dir);
+	return NULL;
+}
+
+/* Start QEMU and wait for its greeting, which comes when the machine is set up. */
+static struct fault *start(const struct args *a, const struct vmm_machine *m, int log,
+			   struct process_id *process)
+{
+	AUTO_FREE char *qmp_path = socket_path(m->run_dir);
+	struct spawn s = { .argv = (const char *const *)a->list.v, .in = SPAWN_NULL, .out = log,
+			   .err = log, .new_session = true };
+	struct child child = CHILD_INIT;
+	struct qmp *q = NULL;
+	struct fault *f;
+
+	TRY(spawn_start(&s, &child));
+	f = qmp_open(qmp_path, LAUNCH_WAIT_MS, child.pidfd, &q);
+	qmp_close(q);
+	if (!f && !process_identify(child.pid, process))
+		f = fault_new(F_TOOL, "QEMU ended at once");
+	if (!f) {
+		child_release(&child);
+		return NULL;
+	}
+	child_kill(&child);
+	return fault_attach(f, log_tail(m->log_path));
+}
+
+static struct fault *launch_as(bool microvm, const struct vmm_choice *choice,
+			       const struct vmm_machine *m, struct process_id *process)
+{
+	AUTO_FD log = open(m->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct args a = { .microvm = microvm };
+	struct fault *f;
+
+	if (log < 0)
+		return fault_sys(F_SYS, "creating '%s'", m->log_path);
+	build_args(&a, choice, m);
+	f = start(&a, m, log, process);
+	strings_release(&a.list);
+	return f;
+}
+
+/* Some distributions build QEMU without the microvm machine; it says so and ends at once. */
+static bool lacks_microvm(const struct fault *f)
+{
+	for (; f; f = fault_next(f))
+		if (strstr(fault_message(f), "unsupported machine type"))
+			return true;
+	return false;
+}
+
+static struct fault *launch(const struct vmm_choice *choice, const struct vmm_machine *m,
+			    struct process_id *process)
+{
+	struct fault *f;
+
+	TRY(check_paths(m));
+	f = launch_as(m->virtio_mmio, choice, m, process);
+	if (f && m->virtio_mmio && lacks_microvm(f)) {
+		fault_free(f);
+		f = launch_as(false, choice, m, process);
+	}
+	return f;
+}
+
+static struct fault *power_button(const char *run_dir)
+{
+	AUTO_FREE char *path = socket_path(run_dir);
+	struct qmp *q = NULL;
+	struct fault *f;
+
+	TRY(qmp_open(path, 2000, -1, &q));
+	f = qmp_run(q, "system_powerdown", 2000);
+	qmp_close(q);
+	return f;
+}
+
+const struct vmm_driver vmm_qemu = {
+	.name = "qemu",
+	.qcow2 = true,
+	.probe = probe,
+	.socket_path = socket_path,
+	.launch = launch,
+	.power_button = power_button,
+};

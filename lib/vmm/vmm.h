@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmm.h - what a virtual machine monitor must be able to do for banger.
+ *
+ * A driver is a table of functions over a `struct vmm_machine`, the complete description of one
+ * start.  Drivers keep no state: what they need later is found again from the machine's run
+ * directory, and the process by the path of its control socket.
+ */
+#ifndef BANGER_VMM_VMM_H
+#define BANGER_VMM_VMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "host/process.h"
+#include "store/config.h"
+
+#define VMM_WORDS "auto qemu"
+#define NET_WORDS "user none"
+
+/* Longest path of a unix socket: sun_path less its NUL. */
+#define VMM_SOCKET_PATH_MAX 107
+
+struct vmm_disk {
+	const char *path;    /* absolute */
+	const char *format;  /* "raw" or "qcow2" */
+	const char *backing; /* absolute path of the raw file below a qcow2, else NULL */
+	const char *serial;  /* at most 20 bytes, tells disks apart in the guest */
+	bool read_only;
+};
+
+#define VMM_DISKS_MAX 3
+
+struct vmm_machine {
+	const char *name;	 /* of the VM, for the process list */
+	const char *run_dir;	 /* absolute; holds the sockets, mode 0700 */
+	const char *kernel_path; /* uncompressed ELF */
+	const char *initrd_path;
+	const char *console_path; /* the guest's serial console is appended here */
+	const char *log_path;	  /* the VMM's own messages */
+	unsigned int vcpu;
+	uint64_t memory_bytes;
+	struct vmm_disk disks[VMM_DISKS_MAX];
+	size_t n_disks;
+	bool net;	 /* user-mode network */
+	const char *mac; /* of the NIC */
+	bool virtio_mmio; /* can the guest's kernel find virtio devices without PCI? */
+};
+
+/* What probe() found: which program, how it will run the guest. */
+struct vmm_choice {
+	const struct vmm_driver *driver;
+	char *program; /* absolute path, owned */
+	bool kvm;	 /* else emulation */
+	char *note;	 /* owned; one honest sentence for the user, or NULL */
+};
+void vmm_choice_release(struct vmm_choice *choice);
+
+struct vmm_driver {
+	const char *name;
+	bool qcow2; /* reads qcow2 disks */
+	/* probe() - can it run here?  F_MISSING with the package to install, F_UNSUPPORTED. */
+	struct fault *(*probe)(const struct config *config, struct vmm_choice *choice);
+	/* socket_path() - the control socket's path, unique to the VM: how its process is found
+	 * again.  Owned. */
+	char *(*socket_path)(const char *run_dir);
+	/*
+	 * launch() - start the VMM detached: own session, no descriptors of ours, output to
+	 * log_path.  Returns when the guest is running or the VMM has failed.  *@process: out.
+	 * F_TOOL with the end of its log when it ended at once.
+	 */
+	struct fault *(*launch)(const struct vmm_choice *choice, const struct vmm_machine *machine,
+				struct process_id *process);
+	/* power_button() - ask the guest politely through virtual hardware. */
+	struct fault *(*power_button)(const char *run_dir);
+};
+
+extern const struct vmm_driver vmm_qemu;
+
+/* vmm_choose() - the driver for @wanted, one of VMM_WORDS, on this host. */
+struct fault *vmm_choose(const char *wanted, const struct config *config,
+			 struct vmm_choice *choice) MUST_CHECK;
+/* vmm_find() - a driver by the name in handles.json; the first one when unknown. */
+const struct vmm_driver *vmm_find(const char *name);
+
+#endif
