@@ -16,6 +16,7 @@
 #define BOOT_FLAG	    0x1fe
 #define HEADER_MAGIC	    0x202
 #define HEADER_VERSION	    0x206
+#define VERSION_POINTER	    0x20e /* of a text, less SECTOR */
 #define PAYLOAD_OFFSET	    0x248
 #define PAYLOAD_LENGTH	    0x24c
 #define HEADER_BYTES	    0x250
@@ -26,7 +27,7 @@ struct codec {
 	const char *name;
 	const char *magic;
 	size_t magic_len;
-	bool own_trailer; /* the format's own last four bytes are the size; else the build adds them */
+	bool own_trailer; /* gzip: ends in check sum and size; else the build adds the size */
 	bool known;
 };
 
@@ -53,6 +54,8 @@ struct sink {
 	int fd;
 	const char *what;
 	uint64_t bytes, max;
+	uint32_t *crc_table; /* owned; NULL = no check sum wanted */
+	uint32_t crc;
 	unsigned char head[sizeof(Elf64_Ehdr)];
 };
 
@@ -85,6 +88,28 @@ static struct fault *read_at(int fd, uint64_t at, void *data, size_t len, const 
 	return NULL;
 }
 
+/* libarchive leaves gzip's check sum (RFC 1952, CRC-32) unread, so it is done here. */
+static uint32_t *make_crc_table(void)
+{
+	uint32_t *table = xmalloc(256 * sizeof(*table));
+
+	for (uint32_t i = 0; i < 256; i++) {
+		table[i] = i;
+		for (int bit = 0; bit < 8; bit++)
+			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0xedb88320 : 0);
+	}
+	return table;
+}
+
+static void sink_crc(struct sink *s, const unsigned char *data, size_t len)
+{
+	uint32_t crc = ~s->crc;
+
+	for (size_t i = 0; s->crc_table && i < len; i++)
+		crc = crc >> 8 ^ s->crc_table[(crc ^ data[i]) & 0xff];
+	s->crc = ~crc;
+}
+
 static struct fault *sink_add(struct sink *s, const void *data, size_t len)
 {
 	if (len > s->max - s->bytes)
@@ -95,6 +120,7 @@ static struct fault *sink_add(struct sink *s, const void *data, size_t len)
 
 		memcpy(s->head + s->bytes, data, len < room ? len : room);
 	}
+	sink_crc(s, data, len);
 	TRY(file_write_all(s->fd, data, len, "the unpacked kernel"));
 	s->bytes += len;
 	return NULL;
@@ -198,16 +224,21 @@ static struct fault *unpack(struct payload *p, struct sink *s, struct progress *
 }
 
 /* The build puts the size of the result, modulo 4 GiB, behind (or as the end of) the payload. */
-static struct fault *check_size(int fd, uint64_t end, const struct sink *s)
+static struct fault *check_trailer(int fd, uint64_t end, const struct sink *s)
 {
-	unsigned char trailer[4];
+	unsigned char trailer[8];
 	size_t got;
 
-	TRY(read_at(fd, end - 4, trailer, sizeof(trailer), s->what, &got));
-	if (got < sizeof(trailer) || get32(trailer) != (uint32_t)s->bytes)
-		return fault_new(F_CORRUPT, "%s: the unpacked kernel has %llu bytes, but the header "
-				 "announces %u", s->what, (unsigned long long)s->bytes,
-				 got < sizeof(trailer) ? 0 : get32(trailer));
+	TRY(read_at(fd, end - sizeof(trailer), trailer, sizeof(trailer), s->what, &got));
+	if (got < sizeof(trailer))
+		return fault_new(F_CORRUPT, "%s is cut off", s->what);
+	if (get32(trailer + 4) != (uint32_t)s->bytes)
+		return fault_new(F_CORRUPT, "%s: the unpacked kernel has %llu bytes, but %u are "
+				 "announced", s->what, (unsigned long long)s->bytes,
+				 get32(trailer + 4));
+	if (s->crc_table && get32(trailer) != s->crc)
+		return fault_new(F_CORRUPT, "%s: the unpacked kernel does not match its check sum",
+				 s->what);
 	return NULL;
 }
 
@@ -233,8 +264,9 @@ static struct fault *extract_payload(int in, const unsigned char *head, uint64_t
 	p->what = s->what;
 	p->at = at;
 	p->end = at + length - (codec->own_trailer ? 0 : 4);
+	s->crc_table = codec->own_trailer ? make_crc_table() : NULL;
 	TRY(unpack(p, s, progress));
-	return check_size(in, at + length, s);
+	return check_trailer(in, at + length, s);
 }
 
 static struct fault *copy_elf(int in, struct sink *s)
@@ -256,27 +288,33 @@ static bool is_bzimage(const unsigned char *head, size_t len)
 	       !memcmp(head + HEADER_MAGIC, "HdrS", 4);
 }
 
-struct fault *bzimage_extract(int in, int out, const char *what, uint64_t max,
-			      struct progress *progress, struct vmlinux *info)
+static struct fault *extract(int in, struct sink *s, struct progress *progress)
 {
-	struct sink s = { .fd = out, .what = what, .max = max };
 	unsigned char head[HEADER_BYTES];
-	const char *arch;
 	struct stat st;
 	size_t got;
 
 	if (fstat(in, &st) < 0)
-		return fault_sys(F_SYS, "reading %s", what);
-	TRY(read_at(in, 0, head, sizeof(head), what, &got));
-	if (got >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG)) {
-		TRY(copy_elf(in, &s));
-	} else if (!is_bzimage(head, got)) {
-		return fault_new(F_CORRUPT, "%s is neither a bzImage nor an ELF kernel", what);
-	} else if (get16(head + HEADER_VERSION) < VERSION_WITH_PAYLOAD) {
-		return fault_new(F_UNSUPPORTED, "%s is from before Linux 2.6.26", what);
-	} else {
-		TRY(extract_payload(in, head, (uint64_t)st.st_size, &s, progress));
-	}
+		return fault_sys(F_SYS, "reading %s", s->what);
+	TRY(read_at(in, 0, head, sizeof(head), s->what, &got));
+	if (got >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
+		return copy_elf(in, s);
+	if (!is_bzimage(head, got))
+		return fault_new(F_CORRUPT, "%s is neither a bzImage nor an ELF kernel", s->what);
+	if (get16(head + HEADER_VERSION) < VERSION_WITH_PAYLOAD)
+		return fault_new(F_UNSUPPORTED, "%s is from before Linux 2.6.26", s->what);
+	return extract_payload(in, head, (uint64_t)st.st_size, s, progress);
+}
+
+struct fault *bzimage_extract(int in, int out, const char *what, uint64_t max,
+			      struct progress *progress, struct vmlinux *info)
+{
+	struct sink s = { .fd = out, .what = what, .max = max };
+	struct fault *f = extract(in, &s, progress);
+	const char *arch;
+
+	free(s.crc_table);
+	TRY(f);
 	TRY(check_elf(&s, &arch));
 	*info = (struct vmlinux){ .arch = arch, .bytes = s.bytes };
 	return NULL;
@@ -305,26 +343,79 @@ static char *banner_release(const char *text)
 	return xstrndup(text, len);
 }
 
+struct fault *vmlinux_find(int fd, const char *what, const void *needle, size_t len, uint64_t from,
+			   uint64_t *at, bool *found)
+{
+	AUTO_FREE char *block = xmalloc(COPY_BYTES);
+	size_t got;
+
+	do {
+		const char *hit;
+
+		TRY(cancel_check());
+		TRY(read_at(fd, from, block, COPY_BYTES, what, &got));
+		hit = memmem(block, got, needle, len);
+		if (hit) {
+			*at = from + (uint64_t)(hit - block);
+			*found = true;
+			return NULL;
+		}
+		from += COPY_BYTES - (len - 1);
+	} while (got == COPY_BYTES);
+	*found = false;
+	return NULL;
+}
+
 struct fault *vmlinux_release(int fd, const char *what, char **release)
 {
-	const size_t keep = strlen(BANNER) + RELEASE_MAX + 1;
-	AUTO_FREE char *block = xmalloc(COPY_BYTES + 1);
+	char text[RELEASE_MAX + 2];
 	uint64_t at = 0;
+	bool found;
 	size_t got;
 
 	*release = NULL;
-	for (;; at += COPY_BYTES - keep) {
-		const char *from = block;
-
-		TRY(cancel_check());
-		TRY(read_at(fd, at, block, COPY_BYTES, what, &got));
-		block[got] = '\0';
-		while (!*release && (from = memmem(from, got - (size_t)(from - block), BANNER,
-						   strlen(BANNER)))) {
-			from += strlen(BANNER);
-			*release = banner_release(from);
-		}
-		if (*release || got < COPY_BYTES)
+	for (;;) {
+		TRY(vmlinux_find(fd, what, BANNER, strlen(BANNER), at, &at, &found));
+		if (!found)
+			return NULL;
+		at += strlen(BANNER);
+		TRY(read_at(fd, at, text, sizeof(text) - 1, what, &got));
+		text[got] = '\0';
+		*release = banner_release(text);
+		if (*release)
 			return NULL;
 	}
+}
+
+/* The setup header points at a text that starts with the release. */
+static struct fault *header_release(int fd, const unsigned char *head, const char *what,
+				    char **release)
+{
+	char text[RELEASE_MAX + 2];
+	size_t got;
+
+	TRY(read_at(fd, (uint64_t)get16(head + VERSION_POINTER) + SECTOR, text, sizeof(text) - 1,
+		    what, &got));
+	text[got] = '\0';
+	*release = banner_release(text);
+	return NULL;
+}
+
+struct fault *bzimage_release(int fd, const char *what, char **release)
+{
+	unsigned char head[HEADER_BYTES];
+	char *found = NULL;
+	size_t got;
+
+	TRY(read_at(fd, 0, head, sizeof(head), what, &got));
+	if (got >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
+		TRY(vmlinux_release(fd, what, &found));
+	else if (is_bzimage(head, got))
+		TRY(header_release(fd, head, what, &found));
+	else
+		return fault_new(F_CORRUPT, "%s is neither a bzImage nor an ELF kernel", what);
+	if (!found)
+		return fault_new(F_CORRUPT, "%s does not say which Linux release it is", what);
+	*release = found;
+	return NULL;
 }

@@ -9,6 +9,8 @@
 #ifndef BANGER_KERNEL_BZIMAGE_H
 #define BANGER_KERNEL_BZIMAGE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/fault.h"
@@ -35,9 +37,20 @@ struct fault *bzimage_extract(int in, int out, const char *what, uint64_t max,
 			      struct progress *progress, struct vmlinux *info) MUST_CHECK;
 
 /*
- * vmlinux_release() - the release in the banner of ELF kernel @fd ("6.1.0-40-cloud-amd64").
+ * bzimage_release() - the release of the bzImage or ELF kernel @fd ("6.1.0-40-cloud-amd64"), without
+ * unpacking it.  *@release: owned.
+ * Return: NULL; F_CORRUPT when it is no kernel; F_CANCELLED; F_SYS.
+ */
+struct fault *bzimage_release(int fd, const char *what, char **release) MUST_CHECK;
+
+/*
+ * vmlinux_release() - the release in the banner of ELF kernel @fd.
  * *@release: owned; NULL when there is no banner.
  */
 struct fault *vmlinux_release(int fd, const char *what, char **release) MUST_CHECK;
+
+/* vmlinux_find() - the first @len bytes @needle in @fd at or behind offset @from. */
+struct fault *vmlinux_find(int fd, const char *what, const void *needle, size_t len, uint64_t from,
+			   uint64_t *at, bool *found) MUST_CHECK;
 
 #endif
