@@ -28,6 +28,7 @@ struct ext4_options {
 	mode_t root_mode;    /* permission bits of the root directory, which is root:root */
 	uint64_t inodes;     /* least number of inodes, 0 = one for each 16 KiB */
 	bool fixed;	     /* never written and never grown: no journal, no room to grow */
+	bool all_root;	     /* ext4_from_directory(): everything is root's, whoever owns the files */
 };
 
 struct ext4_xattr {
