@@ -53,6 +53,9 @@ $(BUILD)/%.o: %.c | $(BUILD)/include/build_info.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# Its text is part of the program.
+$(BUILD)/cmd/banger/cmd_completion.o: $(wildcard completions/*)
+
 # The guest side: static, musl, the same base code.
 AGENT_CFLAGS = -std=gnu11 -Os $(WARN) -fno-asynchronous-unwind-tables -ffunction-sections \
             -fdata-sections -D_GNU_SOURCE -Ilib -Icmd -I$(BUILD)/include -include base/banned.h \

@@ -87,6 +87,7 @@ struct command {
 	const struct option *options; /* NULL = none of its own */
 	int min_operands, max_operands; /* max -1 = any number */
 	enum complete_kind complete;	/* of operands */
+	const char *words;		/* for COMPLETE_WORDS, blank-separated; not checked */
 	unsigned int flags;
 	struct fault *(*run)(struct invocation *inv); /* NULL = a group */
 };

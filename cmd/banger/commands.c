@@ -6,8 +6,10 @@ const struct command *const commands[] = {
 	&command_vm,
 	&command_image,
 	&command_kernel,
+	&command_completion,
 	&command_config,
 	&command_help,
 	&command_version,
+	&command_internal_complete,
 	NULL,
 };

@@ -10,6 +10,8 @@ extern const struct command *const commands[];
 
 /* groups.c */
 extern const struct command command_vm, command_image, command_kernel;
+/* cmd_completion.c */
+extern const struct command command_completion, command_internal_complete;
 /* cmd_config.c */
 extern const struct command command_config;
 /* cmd_help.c */
