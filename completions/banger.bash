@@ -2,14 +2,14 @@
 
 _banger()
 {
-	local word words=() candidate cut IFS=$'\n'
+	local word words=() candidate cut join= IFS=$'\n'
 
 	COMPREPLY=()
 	# Bash splits "--name=value" at the "="; put such words together again.
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
-		if [[ ${#words[@]} -gt 0 && ( $word == = || ${words[-1]} == --*= ) &&
-			${words[-1]} == --* ]]; then
+		if [[ ${#words[@]} -gt 0 && ( $word == = || $join ) ]]; then
 			words[-1]+=$word
+			join=${word#[^=]*}
 		else
 			words+=("$word")
 		fi

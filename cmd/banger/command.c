@@ -122,15 +122,29 @@ struct fault *command_unknown(char *const *words, size_t n)
 			  "'banger help' lists all commands.");
 }
 
+static bool is_member(const struct command *c, const struct command *group)
+{
+	size_t len = strlen(group->name);
+
+	return !(c->flags & CMD_HIDDEN) && !strncmp(c->name, group->name, len) &&
+	       c->name[len] == ' ';
+}
+
+bool command_is_hidden(const struct command *c)
+{
+	if (c->run || c->flags & CMD_HIDDEN)
+		return c->flags & CMD_HIDDEN;
+	for (size_t i = 0; commands[i]; i++)
+		if (is_member(commands[i], c))
+			return false;
+	return true;
+}
+
 bool command_in_group(const struct command *c, const struct command *group)
 {
-	size_t len = group ? strlen(group->name) : 0;
-
-	if (c->flags & CMD_HIDDEN || c == group)
-		return false;
-	if (!group)
-		return !strchr(c->name, ' ');
-	return !strncmp(c->name, group->name, len) && c->name[len] == ' ';
+	if (group)
+		return is_member(c, group);
+	return !command_is_hidden(c) && !strchr(c->name, ' ');
 }
 
 void command_usage(const struct command *c, struct buf *out)

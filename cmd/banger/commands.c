@@ -11,5 +11,6 @@ const struct command *const commands[] = {
 	&command_help,
 	&command_version,
 	&command_internal_complete,
+	&command_internal_man,
 	NULL,
 };

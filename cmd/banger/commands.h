@@ -16,6 +16,8 @@ extern const struct command command_completion, command_internal_complete;
 extern const struct command command_config;
 /* cmd_help.c */
 extern const struct command command_help;
+/* cmd_man.c */
+extern const struct command command_internal_man;
 /* cmd_version.c */
 extern const struct command command_version;
 

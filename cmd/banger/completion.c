@@ -95,7 +95,7 @@ static void offer_commands(struct completing *c, char *const *words, size_t n)
 		const struct command *candidate = commands[i];
 		const char *next;
 
-		if (candidate->flags & CMD_HIDDEN)
+		if (command_is_hidden(candidate))
 			continue;
 		if (spells(candidate->name, words, n, &next) && !strchr(next, ' '))
 			offer(c, next, strlen(next), candidate->summary);

@@ -177,7 +177,7 @@ static void landing_page(struct buf *out)
 		      "Usage: banger COMMAND [OPTIONS]\n\n");
 	add_members(out, NULL);
 	for (size_t i = 0; commands[i]; i++) {
-		if (commands[i]->run || commands[i]->flags & CMD_HIDDEN)
+		if (commands[i]->run || command_is_hidden(commands[i]))
 			continue;
 		buf_addf(out, "banger %s:\n", commands[i]->name);
 		add_members(out, commands[i]);

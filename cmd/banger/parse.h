@@ -28,6 +28,8 @@ const struct option *command_option(const struct command *c, size_t i);
 bool option_is_common(const struct option *o);
 /* command_unknown() - F_USAGE for words that are no command, with the nearest one. */
 struct fault *command_unknown(char *const *words, size_t n) MUST_CHECK;
+/* command_is_hidden() - is it kept out of help and manual?  So are groups without commands. */
+bool command_is_hidden(const struct command *c);
 /* command_in_group() - is @c a visible member of group @group? NULL = a visible top-level command. */
 bool command_in_group(const struct command *c, const struct command *group);
 /* command_usage() - append "banger vm run [OPTIONS] ..." */

@@ -56,7 +56,7 @@ static const struct setting settings[] = {
 	    "size of the root disk", "8G" },
 	  SETTING_SIZE, AT(system_overlay_bytes), "8G", 16 * MIB },
 	{ { "vmm.qemu_bin", "BANGER_QEMU_BIN", "QEMU, a program on PATH or an absolute path",
-	    QEMU_PROGRAM },
+	    "the QEMU of this machine's architecture" },
 	  SETTING_PROGRAM, AT(qemu_bin), QEMU_PROGRAM },
 };
 
