@@ -79,16 +79,59 @@ $(BUILD)/catalog_json.o: packaging/catalog.json
 clean:
 	rm -rf $(BUILD)
 
+# ---------------------------------------------------------------------------------- tests
+
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+unit-build: $(UNIT_BIN)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libbanger.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libbanger.a $(LIBS) -lcmocka
 
 # AddressSanitizer and UndefinedBehaviorSanitizer, in a build directory of their own.
+ASAN = BUILD=$(BUILD)/asan OPT='-O1 -g' \
+       SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 asan:
-	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' all unit
+	+$(MAKE) $(ASAN) all unit
+asan-build:
+	+$(MAKE) $(ASAN) all unit-build
+
+# The second compiler has its own opinion on what deserves a warning.
+clang-build:
+	+$(MAKE) BUILD=$(BUILD)/clang CC=clang all unit-build
+
+# libFuzzer: every target for FUZZ_SECONDS on its seeds.  What it finds stays in build/fuzz/found.
+FUZZ_SECONDS ?= 10
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_BIN  := $(FUZZ_SRC:%.c=$(BUILD)/%)
+FUZZ = BUILD=$(BUILD)/fuzz CC=clang OPT='-O1 -g' \
+       SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+fuzz-build:
+	+$(MAKE) $(FUZZ) fuzz-targets
+fuzz-targets: $(FUZZ_BIN)
+fuzz: fuzz-build
+	tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libbanger.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Wno-missing-prototypes -MMD -MP -MF $@.d $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(BUILD)/libbanger.a $(LIBS)
+
+# Everything.  Installs what is missing, builds with both compilers and with the sanitizers, runs
+# all suites and ends with one line that counts.
+SUITES ?= lint unit asan fuzz cli cli-asan vm
+check:
+	packaging/deps.sh build run test
+	+$(MAKE) --no-print-directory check-build
+	tests/run.sh $(SUITES)
+
+JOBS ?= $(shell nproc)
+check-build:
+	+$(MAKE) -s --no-print-directory -j$(JOBS) all unit-build
+	+$(MAKE) -s --no-print-directory -j$(JOBS) clang-build
+	+$(MAKE) -s --no-print-directory -j$(JOBS) asan-build
+	+$(MAKE) -s --no-print-directory -j$(JOBS) fuzz-build
 
 check-layers:
 	tests/lint/layers.sh
@@ -96,9 +139,55 @@ check-layers:
 check-size:
 	tests/lint/size.sh
 
+check-docs: $(BUILD)/banger
+	tests/lint/docs.sh
+
+# Ratios against named alternatives, in one run.
+bench: $(BUILD)/banger
+	@for b in $(sort $(wildcard tests/bench/*.sh)); do $$b || exit 1; done
+
+TIDY_SRC = $(filter-out cmd/banger-agent/%,$(LIB_SRC) $(CMD_SRC))
+tidy: $(BUILD)/include/build_info.h
+	clang-tidy --quiet $(TIDY_SRC) -- -std=gnu11 $(CPPFLAGS_ALL)
+
 format:
 	clang-format -i $(LIB_SRC) $(CMD_SRC) $(AGENT_SRC) $(wildcard lib/*/*.h cmd/*/*.h)
 
+# man/ is committed, so that building needs no second step; a test compares the two.
+man: $(BUILD)/banger
+	rm -f man/*.1 man/*.5
+	$(BUILD)/banger internal man man
+
+# ---------------------------------------------------------------------------------- installing
+
+# From a fresh clone to a command's output out of a virtual machine.
+quickstart:
+	packaging/deps.sh build run
+	+$(MAKE) -s --no-print-directory -j$(JOBS) all
+	$(BUILD)/banger vm run --rm -- uname -a
+
+INSTALLED = $(PREFIX)/bin/banger \
+            $(patsubst man/%,$(PREFIX)/share/man/man1/%,$(wildcard man/*.1)) \
+            $(patsubst man/%,$(PREFIX)/share/man/man5/%,$(wildcard man/*.5)) \
+            $(PREFIX)/share/bash-completion/completions/banger \
+            $(PREFIX)/share/zsh/site-functions/_banger \
+            $(PREFIX)/share/fish/vendor_completions.d/banger.fish
+
+install: $(BUILD)/banger
+	install -D -m 0755 $(BUILD)/banger $(DESTDIR)$(PREFIX)/bin/banger
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 $(wildcard man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -D -m 0644 completions/banger.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/banger
+	install -D -m 0644 completions/_banger $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_banger
+	install -D -m 0644 completions/banger.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/banger.fish
+
+# Exactly the files that install puts there; directories may be somebody else's and stay.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
 FORCE:
-.PHONY: all clean unit asan check-layers check-size format FORCE
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d)
+.PHONY: all clean unit unit-build asan asan-build clang-build fuzz fuzz-build fuzz-targets check \
+        check-build check-layers check-size check-docs bench tidy format man quickstart install \
+        uninstall FORCE
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -2,7 +2,7 @@
 
 _banger()
 {
-	local word words=() candidate cut join= IFS=$'\n'
+	local word words=() candidate cut join='' IFS=$'\n'
 
 	COMPREPLY=()
 	# Bash splits "--name=value" at the "="; put such words together again.

@@ -1,0 +1,166 @@
+#!/bin/bash
+# run.sh SUITE... - run test suites and count.
+#
+#   lint      every tests/lint/*.sh
+#   unit      every tests/unit/*.c, built
+#   asan      the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   fuzz      every fuzz target on its seeds only
+#   cli       tests/cli/*.bats
+#   cli-asan  the same with the sanitized program
+#   vm        tests/vm/*.bats: real virtual machines
+#
+# A suite is a set of programs that print TAP.  Their output is kept in build/test-logs.  What
+# failed and why tests were skipped is printed at the end, and last one line:
+# "N passed, N failed, N skipped".  The exit status is non-zero when anything failed or nothing ran.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+build=${BUILD:-build}
+logs=$build/test-logs
+passed=0 failed=0 skipped=0
+declare -a failures=() skips=()
+
+# The developer's own settings must not steer the tests.
+for name in $(compgen -e BANGER_); do
+	unset "$name"
+done
+unset XDG_CONFIG_HOME XDG_STATE_HOME NO_COLOR MAKEFLAGS MAKELEVEL MFLAGS
+export LC_ALL=C.UTF-8
+export ASAN_OPTIONS=exitcode=99:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+# Count the TAP in file $3; $1 is what ran, $2 its exit status, $4 the file with its messages.
+count()
+{
+	local label=$1 status=$2 tap=$3 messages=$4
+	local line plan=0 ok=0 bad=0 skip=0 reason
+
+	while IFS= read -r line; do
+		case $line in
+		1..[0-9]*)
+			plan=${line#1..}
+			plan=${plan%%[!0-9]*}
+			;;
+		"not ok "*)
+			bad=$((bad + 1))
+			failures+=("$label: ${line#not ok }")
+			;;
+		"ok "*"# skip"* | "ok "*"# SKIP"*)
+			skip=$((skip + 1))
+			reason=${line#ok }
+			skips+=("$label: ${reason#* }")
+			;;
+		"ok "*) ok=$((ok + 1)) ;;
+		esac
+	done < "$tap"
+	if [ $((ok + bad + skip)) -lt "$plan" ]; then
+		failures+=("$label: ended after $((ok + bad + skip)) of $plan tests, status $status")
+		bad=$((bad + plan - ok - bad - skip))
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		failures+=("$label: ended with status $status")
+		bad=1
+	elif [ $((ok + bad + skip)) -eq 0 ]; then
+		failures+=("$label: no test ran")
+		bad=1
+	fi
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	printf '%-44s %4d passed %3d failed %3d skipped %5d s\n' "$label" "$ok" "$bad" "$skip" \
+		"$((SECONDS - began))"
+	if [ "$bad" -gt 0 ]; then
+		sed 's/^/    /' "$tap" "$messages" | grep -v '^    ok '
+	fi
+}
+
+# run_tap LABEL LIMIT COMMAND... - run a program that prints TAP, for at most LIMIT seconds.
+run_tap()
+{
+	local label=$1 limit=$2 log=$logs/${1//\//-} status=0
+	began=$SECONDS
+
+	shift 2
+	timeout --kill-after=10 "$limit" "$@" > "$log.tap" 2> "$log.err" < /dev/null || status=$?
+	count "$label" "$status" "$log.tap" "$log.err"
+}
+
+# run_plain LABEL LIMIT COMMAND... - run a program that is one test.
+run_plain()
+{
+	local label=$1 limit=$2 log=$logs/${1//\//-} status=0
+	began=$SECONDS
+
+	shift 2
+	timeout --kill-after=10 "$limit" "$@" > "$log.err" 2>&1 < /dev/null || status=$?
+	if [ "$status" -eq 0 ]; then
+		printf '1..1\nok 1 - %s\n' "$label" > "$log.tap"
+	else
+		printf '1..1\nnot ok 1 - %s (status %d)\n' "$label" "$status" > "$log.tap"
+	fi
+	count "$label" "$status" "$log.tap" "$log.err"
+}
+
+run_lint()
+{
+	local script
+
+	for script in tests/lint/*.sh; do
+		run_plain "lint/$(basename "$script" .sh)" 600 "$script"
+	done
+}
+
+# $1: suite, $2: build directory
+run_unit()
+{
+	local source name
+
+	for source in tests/unit/*.c; do
+		name=$(basename "$source" .c)
+		CMOCKA_MESSAGE_OUTPUT=TAP run_tap "$1/$name" 300 "$2/tests/unit/$name"
+	done
+}
+
+run_fuzz()
+{
+	local source name
+
+	for source in tests/fuzz/*.c; do
+		[ -e "$source" ] || continue
+		name=$(basename "$source" .c)
+		run_plain "fuzz/$name" 300 "$build/fuzz/tests/fuzz/$name" -runs=0 -timeout=10 \
+			"tests/fuzz/seeds/$name"
+	done
+}
+
+# $1: suite, $2: directory, $3: program under test, $4: limit of one test, $5: limit of one file
+run_bats()
+{
+	local file
+
+	for file in "tests/$2"/*.bats; do
+		[ -e "$file" ] || continue
+		BANGER=$top/$3 BATS_TEST_TIMEOUT=$4 \
+			run_tap "$1/$(basename "$file" .bats)" "$5" bats --formatter tap "$file"
+	done
+}
+
+[ $# -gt 0 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+rm -rf "$logs"
+mkdir -p "$logs"
+for suite in "$@"; do
+	case $suite in
+	lint) run_lint ;;
+	unit) run_unit unit "$build" ;;
+	asan) run_unit asan "$build/asan" ;;
+	fuzz) run_fuzz ;;
+	cli) run_bats cli cli "$build/banger" 120 900 ;;
+	cli-asan) run_bats cli-asan cli "$build/asan/banger" 240 1200 ;;
+	vm) run_bats vm vm "$build/banger" 600 1800 ;;
+	*)
+		echo "run.sh: there is no suite '$suite'" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ ${#skips[@]} -eq 0 ] || printf 'skipped: %s\n' "${skips[@]}"
+[ ${#failures[@]} -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
