@@ -27,7 +27,6 @@ static const char *const wanted[] = {
 	"virtio_console",
 	"virtio_rng",
 	"crc32c_generic", /* ext4 asks the crypto layer for it by name, not by symbol */
-	"libcrc32c",
 	"ext4",
 	"overlay",
 	"failover",

@@ -89,7 +89,7 @@ struct fault *parts_count(struct parts *p, uint64_t bytes)
 	return NULL;
 }
 
-/* Go down one directory, making it when it is absent. */
+/* Go down one directory, making it when it is absent; its mode is for the guest, whatever umask. */
 static struct fault *descend(int *dir, const char *name)
 {
 	int deeper;
@@ -97,6 +97,8 @@ static struct fault *descend(int *dir, const char *name)
 	TRY(dir_make(*dir, name, 0755, &deeper));
 	fd_close(*dir);
 	*dir = deeper;
+	if (fchmod(deeper, 0755) < 0)
+		return fault_sys(F_SYS, "setting the mode of '%s'", name);
 	return NULL;
 }
 
@@ -126,5 +128,7 @@ struct fault *parts_create(struct parts *p, const char *path, int *fd)
 	if (got < 0)
 		return fault_sys(F_SYS, "creating '%s'", path);
 	*fd = got;
+	if (fchmod(got, 0644) < 0)
+		return fault_sys(F_SYS, "setting the mode of '%s'", path);
 	return NULL;
 }
