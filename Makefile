@@ -86,9 +86,14 @@ unit: $(UNIT_BIN)
 
 unit-build: $(UNIT_BIN)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libbanger.a
+# The commands without main(); a test may bring a table of commands of its own.
+$(BUILD)/libcmd.a: $(CMD_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $(filter-out %/main.o,$(CMD_OBJ))
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcmd.a $(BUILD)/libbanger.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libbanger.a $(LIBS) -lcmocka
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libbanger.a $(LIBS) -lcmocka
 
 # AddressSanitizer and UndefinedBehaviorSanitizer, in a build directory of their own.
 ASAN = BUILD=$(BUILD)/asan OPT='-O1 -g' \

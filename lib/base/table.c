@@ -56,6 +56,8 @@ void table_render(struct table *t, struct buf *out)
 
 		buf_adds(out, t->cells.v[i]);
 		if (column + 1 == t->columns) {
+			while (out->len && out->data[out->len - 1] == ' ')
+				out->data[--out->len] = '\0';
 			buf_addc(out, '\n');
 			continue;
 		}

@@ -181,15 +181,40 @@ _Bool text_parse_time(const char *text, time_t *out)
 	return true;
 }
 
+/*
+ * Bytes of the well-formed UTF-8 character at @s that a terminal may see, 0 when there is none:
+ * malformed (RFC 3629), or a control character (C0, DEL, C1).
+ */
+static size_t printable_len(const unsigned char *s, size_t left)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	uint32_t code = len == 1 ? s[0] : s[0] & (0x7fu >> len);
+
+	if (!len || len > left || s[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+		return 0;
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) ? 0 : len;
+}
+
 void text_add_printable(struct buf *b, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	while (len) {
+		size_t n = printable_len((const unsigned char *)text, len);
 
-		if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < 0xa0))
-			buf_addf(b, "\\x%02x", c);
+		if (n)
+			buf_add(b, text, n);
 		else
-			buf_addc(b, (char)c);
+			buf_addf(b, "\\x%02x", (unsigned char)*text);
+		n += !n;
+		text += n;
+		len -= n;
 	}
 }
 

@@ -39,7 +39,7 @@ char *text_time(time_t when);
 /* Inverse of text_time(); false when malformed. */
 _Bool text_parse_time(const char *text, time_t *out);
 
-/* text_add_printable() - append @text with control bytes and invalid UTF-8 escaped as \xNN. */
+/* text_add_printable() - append @text with control characters and invalid UTF-8 escaped as \xNN. */
 void text_add_printable(struct buf *b, const char *text, size_t len);
 
 /* Lower-case hexadecimal of @len bytes; owned. */

@@ -281,18 +281,23 @@ static char *next_line(char *line, int room, void *context)
 	return r->fault ? NULL : line;
 }
 
+/* The key that ends in ".<name>", or NULL. */
+static const char *key_called(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		if (!strcmp(strchr(settings[i].info.key, '.') + 1, name))
+			return settings[i].info.key;
+	return NULL;
+}
+
 const char *config_nearest(const char *typed)
 {
 	struct nearest n = nearest_to(typed);
+	const char *called = key_called(typed);
 
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		const char *dot = strchr(settings[i].info.key, '.');
-
-		if (dot && !strcmp(dot + 1, typed))
-			return settings[i].info.key;
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		nearest_offer(&n, settings[i].info.key);
-	}
-	return nearest_best(&n);
+	return called ? called : nearest_best(&n);
 }
 
 static const struct setting *find_setting(const char *key)
@@ -303,13 +308,15 @@ static const struct setting *find_setting(const char *key)
 	return NULL;
 }
 
-static struct fault *unknown_key(const char *section, const char *name, const char *key)
+static struct fault *unknown_key(const char *section, const char *name)
 {
-	const char *near = config_nearest(key);
+	struct nearest n = nearest_to(name);
 	size_t len = strlen(section);
+	const char *near;
 
-	if (!near)
-		near = config_nearest(name);
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		nearest_offer(&n, strchr(settings[i].info.key, '.') + 1);
+	near = nearest_best(&n) ? key_called(nearest_best(&n)) : NULL;
 	if (!near)
 		return fault_hint(fault_new(F_INVALID, "there is no setting '%s' in [%s]", name,
 					    section),
@@ -336,7 +343,7 @@ static int take_pair(void *context, const char *section, const char *name, const
 	else if (!*section)
 		r->fault = fault_new(F_INVALID, "'%s' stands before the first [section]", name);
 	else
-		r->fault = unknown_key(section, name, key);
+		r->fault = unknown_key(section, name);
 	return !r->fault;
 }
 
