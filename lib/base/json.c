@@ -215,6 +215,7 @@ static bool expect(struct checker *c, char wanted)
 struct key_span {
 	const char *s;
 	size_t len;
+	char *plain; /* owned, without escapes; NULL when it has none */
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -237,31 +238,37 @@ static bool keys_unique(struct key_span *keys, size_t n)
 
 static bool check_value(struct checker *c, int depth);
 
-static bool check_string(struct checker *c, const jsmntok_t *t)
+static bool check_string(struct checker *c, const jsmntok_t *t, struct buf *text)
 {
-	AUTO_BUF text = BUF_INIT;
-
 	c->at = t->end + 1;
-	return unescape(c->doc->text + t->start, (size_t)(t->end - t->start), &text);
+	return unescape(c->doc->text + t->start, (size_t)(t->end - t->start), text);
 }
 
 static bool check_key(struct checker *c, struct key_span *key)
 {
 	const jsmntok_t *t = &c->doc->tokens[c->token];
+	AUTO_BUF text = BUF_INIT;
 
 	c->at = skip_space(c->doc, c->at);
 	if (c->token >= c->doc->n_tokens || t->type != JSMN_STRING || t->size != 1 ||
 	    raw_start(t) != c->at)
 		return false;
-	*key = (struct key_span){ c->doc->text + t->start, (size_t)(t->end - t->start) };
+	*key = (struct key_span){ c->doc->text + t->start, (size_t)(t->end - t->start), NULL };
 	c->token++;
-	return check_string(c, t) && expect(c, ':');
+	if (!check_string(c, t, &text) || !expect(c, ':'))
+		return false;
+	/* "\u0061" and "a" are the same key. */
+	if (text.len != key->len) {
+		key->len = text.len;
+		key->s = key->plain = buf_steal(&text);
+	}
+	return true;
 }
 
-static bool check_members(struct checker *c, const jsmntok_t *t, int depth)
+static bool check_members_into(struct checker *c, const jsmntok_t *t, int depth,
+			       struct key_span *keys)
 {
 	bool object = t->type == JSMN_OBJECT;
-	AUTO_FREE struct key_span *keys = xcalloc((size_t)t->size, sizeof(*keys));
 
 	for (int i = 0; i < t->size; i++) {
 		if (i && !expect(c, ','))
@@ -274,16 +281,27 @@ static bool check_members(struct checker *c, const jsmntok_t *t, int depth)
 	return expect(c, object ? '}' : ']') && (!object || keys_unique(keys, (size_t)t->size));
 }
 
+static bool check_members(struct checker *c, const jsmntok_t *t, int depth)
+{
+	AUTO_FREE struct key_span *keys = xcalloc((size_t)t->size, sizeof(*keys));
+	bool good = check_members_into(c, t, depth, keys);
+
+	for (int i = 0; i < t->size; i++)
+		free(keys[i].plain);
+	return good;
+}
+
 static bool check_value(struct checker *c, int depth)
 {
 	const jsmntok_t *t = &c->doc->tokens[c->token];
+	AUTO_BUF text = BUF_INIT;
 
 	c->at = skip_space(c->doc, c->at);
 	if (c->token >= c->doc->n_tokens || depth > JSON_DEPTH_MAX || raw_start(t) != c->at)
 		return false;
 	c->token++;
 	if (t->type == JSMN_STRING)
-		return t->size == 0 && check_string(c, t);
+		return t->size == 0 && check_string(c, t, &text);
 	if (t->type == JSMN_PRIMITIVE) {
 		c->at = t->end;
 		return t->size == 0 && valid_primitive(c->doc, t);
@@ -446,6 +464,17 @@ bool json_next(struct json_iter *it, char **key_text, struct json *value)
 	return true;
 }
 
+/* Does the token of a key, escapes undone, spell @key? */
+static bool key_is(const struct json_doc *doc, const jsmntok_t *t, const char *key)
+{
+	AUTO_FREE char *plain = NULL;
+
+	if (!memchr(doc->text + t->start, '\\', (size_t)(t->end - t->start)))
+		return token_is(doc, t, key);
+	plain = token_text(doc, t);
+	return !strcmp(plain, key);
+}
+
 bool json_get(struct json v, const char *key, struct json *out)
 {
 	struct json_iter it = json_iter(v);
@@ -458,7 +487,7 @@ bool json_get(struct json v, const char *key, struct json *out)
 
 		if (!json_next(&it, NULL, &value))
 			return false;
-		if (token_is(v.doc, &v.doc->tokens[key_token], key)) {
+		if (key_is(v.doc, &v.doc->tokens[key_token], key)) {
 			*out = value;
 			return true;
 		}

@@ -79,7 +79,7 @@ static void values_are_read(void **state)
 {
 	static const char text[] = "{\"s\":\"\\u00fc\\n\",\"n\":18446744073709551615,\"neg\":-5,"
 				   "\"big\":18446744073709551616,\"f\":1.5,\"t\":true,\"l\":[1,2,3],"
-				   "\"o\":{\"x\":null}}";
+				   "\"\\u006f\":{\"x\":null}}";
 	struct json_doc *doc = NULL;
 	AUTO_FREE char *s = NULL;
 	struct json root, v;
