@@ -72,8 +72,7 @@ struct fault *ext4_writer_open(int fd, const struct ext4_options *options,
  * ext4_writer_make_room() - what to ask when the file system is full, before giving up.
  * @make_room: drops inodes that are not needed and returns true when it dropped any.
  */
-void ext4_writer_make_room(struct ext4_writer *w, bool (*make_room)(void *context),
-			   void *context);
+void ext4_writer_make_room(struct ext4_writer *w, bool (*make_room)(void *context), void *context);
 
 /*
  * The functions that make an inode set *@inode to its number.  It has a link count of one and no
@@ -88,8 +87,8 @@ struct fault *ext4_root(struct ext4_writer *w, const struct ext4_attr *attr) MUS
 struct fault *ext4_node(struct ext4_writer *w, const struct ext4_attr *attr,
 			uint32_t *inode) MUST_CHECK;
 /* ext4_symlink() - @target: @len bytes, 1 to 4095, never interpreted. */
-struct fault *ext4_symlink(struct ext4_writer *w, const struct ext4_attr *attr,
-			   const char *target, size_t len, uint32_t *inode) MUST_CHECK;
+struct fault *ext4_symlink(struct ext4_writer *w, const struct ext4_attr *attr, const char *target,
+			   size_t len, uint32_t *inode) MUST_CHECK;
 
 /*
  * A regular file: open, any number of writes at ascending offsets, close; one at a time, and no
@@ -104,10 +103,10 @@ struct fault *ext4_file_close(struct ext4_writer *w, uint32_t *inode) MUST_CHECK
 
 /*
  * ext4_dir_write() - write all names of directory @inode, once.  @parent: the inode of "..".
- * @entries are reordered.  Sets the directory's size and link count.
+ * Sets the directory's size and link count.
  */
 struct fault *ext4_dir_write(struct ext4_writer *w, uint32_t inode, uint32_t parent,
-			     struct ext4_dirent *entries, size_t n) MUST_CHECK;
+			     const struct ext4_dirent *entries, size_t n) MUST_CHECK;
 /* ext4_set_links() - the link count of @inode when it is not one; F_INVALID above 65000. */
 struct fault *ext4_set_links(struct ext4_writer *w, uint32_t inode, uint32_t links) MUST_CHECK;
 /* ext4_drop() - free @inode and its blocks again, on the host as well. */

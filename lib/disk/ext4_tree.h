@@ -5,6 +5,8 @@
 #ifndef BANGER_DISK_EXT4_TREE_H
 #define BANGER_DISK_EXT4_TREE_H
 
+#include <sys/stat.h>
+
 #include "base/progress.h"
 #include "disk/ext4.h"
 
@@ -26,5 +28,38 @@ struct ext4_tree_summary {
 struct fault *ext4_from_directory(int dir_fd, int out_fd, const struct ext4_options *options,
 				  const char *what, struct progress *progress,
 				  struct ext4_tree_summary *summary) MUST_CHECK;
+
+/*
+ * ext4_add_host() - make an inode of entry @name of host directory @dir_fd, which is no directory
+ * itself.  @path: for messages.  xattrs are taken from regular files.
+ */
+struct fault *ext4_add_host(struct ext4_writer *w, int dir_fd, const char *name, const char *path,
+			    const struct stat *st, uint32_t *inode) MUST_CHECK;
+
+/* Extended attributes of an open file or directory, for struct ext4_attr. */
+struct host_xattrs {
+	struct ext4_xattr *items;
+	size_t n;
+	char *memory;
+};
+struct fault *host_xattrs_read(int fd, const char *path, struct host_xattrs *out) MUST_CHECK;
+void host_xattrs_release(struct host_xattrs *x);
+
+/* ext4_attr_of() - @st as attributes; @x may be NULL; borrows from it. */
+struct ext4_attr ext4_attr_of(const struct stat *st, const struct host_xattrs *x);
+
+/* Which inode a host file with several names became. */
+struct host_links {
+	struct host_link *slots; /* open addressing; owned */
+	size_t used, room;
+};
+/* host_links_find() - the slot for @st: its `inode` is 0 when the file is new. */
+struct host_link {
+	uint64_t dev, ino;
+	uint32_t inode;
+	uint32_t names;
+};
+struct host_link *host_links_find(struct host_links *links, const struct stat *st);
+void host_links_release(struct host_links *links);
 
 #endif

@@ -22,7 +22,7 @@ static void put_octal(char *field, size_t width, uint64_t value)
 static void add_header(struct buf *tar, const char *name, char type, uint64_t size,
 		       const char *link)
 {
-	char h[512] = { 0 };
+	char h[512] = {0};
 	unsigned int sum = 0;
 
 	memcpy(h, name, strnlen(name, 100));
@@ -69,7 +69,7 @@ static void add_pax(struct buf *tar, const struct buf *body)
 
 static void end_tar(struct buf *tar)
 {
-	char zero[1024] = { 0 };
+	char zero[1024] = {0};
 
 	buf_add(tar, zero, sizeof(zero));
 }
@@ -91,7 +91,7 @@ static struct fault *read_memory(void *context, const void **data, size_t *len)
 
 static struct archive_reader *open_memory(struct memory *m, unsigned int formats)
 {
-	struct archive_source source = { read_memory, m };
+	struct archive_source source = {read_memory, m};
 	struct archive_reader *r = NULL;
 
 	assert_null(archive_reader_open(&source, formats, "the test", &r));
@@ -122,7 +122,7 @@ static void check_names(void)
 	add_header(&tar, "short", '1', 0, "x");
 	end_tar(&tar);
 
-	struct memory m = { &tar, 0, 700 };
+	struct memory m = {&tar, 0, 700};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
 
 	assert_null(archive_reader_next(r, &item, &end));
@@ -143,7 +143,7 @@ static void check_names(void)
 
 static void names_are_raw_bytes_in_every_locale(void **state)
 {
-	static const char *const locales[] = { "C", "C.UTF-8", "en_US.ISO-8859-1", "de_DE" };
+	static const char *const locales[] = {"C", "C.UTF-8", "en_US.ISO-8859-1", "de_DE"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(locales); i++) {
@@ -174,7 +174,7 @@ static void xattrs_times_and_owners(void **state)
 	add_pax(&tar, &pax);
 	add_header(&tar, "f", '0', 0, "");
 
-	struct memory m = { &tar, 0, 4096 };
+	struct memory m = {&tar, 0, 4096};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
 
 	assert_null(archive_reader_next(r, &item, &end));
@@ -214,7 +214,7 @@ static void a_cut_archive_is_corrupt(void **state)
 	for (int i = 0; i < 4000; i++)
 		buf_addc(&tar, 'x');
 
-	struct memory m = { &tar, 0, 1000 };
+	struct memory m = {&tar, 0, 1000};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
 	AUTO_FAULT f = archive_reader_next(r, &item, &end);
 
@@ -230,7 +230,7 @@ static void a_cut_archive_is_corrupt(void **state)
 static void an_empty_stream_has_no_entries(void **state)
 {
 	AUTO_BUF tar = BUF_INIT;
-	struct memory m = { &tar, 0, 1000 };
+	struct memory m = {&tar, 0, 1000};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR | ARCHIVE_CPIO);
 	struct archive_item item;
 	bool end = false;
@@ -251,7 +251,7 @@ static struct fault *read_failing(void *context, const void **data, size_t *len)
 
 static void a_failing_source_keeps_its_fault(void **state)
 {
-	struct archive_source source = { read_failing, NULL };
+	struct archive_source source = {read_failing, NULL};
 	struct archive_reader *r = NULL;
 	AUTO_FAULT f = archive_reader_open(&source, ARCHIVE_TAR, "layer 1", &r);
 
@@ -264,9 +264,9 @@ static void a_failing_source_keeps_its_fault(void **state)
 static void raw_is_the_decompressed_stream(void **state)
 {
 	/* "hello\n" by gzip -n */
-	static const unsigned char gz[] = { 0x1f, 0x8b, 8,    0,    0,	  0,	0,    0, 0, 3,
-					    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2,    0, 0x20, 0x30,
-					    0x3a, 0x36, 6,    0,    0,	  0 };
+	static const unsigned char gz[] = {0x1f, 0x8b, 8,    0,	   0,	 0,    0,    0, 0,
+					   3,	 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7, 2, 0,
+					   0x20, 0x30, 0x3a, 0x36, 6,	 0,    0,    0};
 	AUTO_BUF in = BUF_INIT;
 	struct archive_item item;
 	const void *data;
@@ -277,7 +277,7 @@ static void raw_is_the_decompressed_stream(void **state)
 	(void)state;
 	buf_add(&in, gz, sizeof(gz));
 
-	struct memory m = { &in, 0, 1000 };
+	struct memory m = {&in, 0, 1000};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_RAW);
 
 	assert_null(archive_reader_next(r, &item, &end));
