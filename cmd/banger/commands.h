@@ -16,6 +16,9 @@ extern const struct command command_completion, command_internal_complete;
 extern const struct command command_config;
 /* cmd_help.c */
 extern const struct command command_help;
+/* cmd_kernel.c */
+extern const struct command command_kernel_import, command_kernel_pull, command_kernel_list,
+	command_kernel_show, command_kernel_delete;
 /* cmd_man.c */
 extern const struct command command_internal_man;
 /* cmd_version.c */

@@ -19,6 +19,7 @@ struct walk {
 	struct progress *progress;
 	struct host_links links;
 	struct ext4_tree_summary sum;
+	bool all_root;	 /* owners on disk do not count */
 	uint64_t blocks; /* measured, of data and directories */
 	struct buf path; /* of the entry at hand, for messages */
 	int depth;
@@ -109,6 +110,8 @@ static struct fault *walk_entry(struct walk *t, int fd, const char *name, uint32
 		return fault_sys(F_SYS, "looking at '%s'", t->path.data);
 	}
 	t->sum.entries++;
+	if (t->all_root)
+		st.st_uid = st.st_gid = 0;
 	if (S_ISDIR(st.st_mode))
 		TRY(enter_dir(t, fd, name, &st, dir, &inode));
 	else
@@ -216,6 +219,9 @@ struct fault *ext4_from_directory(int dir_fd, int out_fd, const struct ext4_opti
 	if (fstat(dir_fd, &st))
 		return fault_sys(F_SYS, "looking at the directory '%s'", what);
 	t.device = st.st_dev;
+	t.all_root = o.all_root;
+	if (o.all_root)
+		st.st_uid = st.st_gid = 0;
 	buf_adds(&t.path, what);
 	if (!o.size_bytes)
 		f = measure(dir_fd, &t, &o);

@@ -78,6 +78,9 @@ int debian_version_compare(const char *a, const char *b);
 struct fault *debian_fetch(const struct debian_archive *a, const char *path, uint64_t bytes,
 			   const char *sha256, int *fd) MUST_CHECK;
 
+/* debian_size() - a size of 1 to @max bytes in an index.  F_CORRUPT. */
+struct fault *debian_size(const char *text, uint64_t max, uint64_t *bytes) MUST_CHECK;
+
 /* Collects the packages of an index whose names start with a prefix. */
 struct debian_index {
 	const char *prefix;

@@ -73,6 +73,13 @@ static void set(char **slot, const char *value)
 	*slot = xstrdup(value);
 }
 
+struct fault *debian_size(const char *text, uint64_t max, uint64_t *bytes)
+{
+	AUTO_FAULT f = text_parse_count(text, "a size", 1, max, bytes);
+
+	return f ? fault_new(F_CORRUPT, "the archive names a size that cannot be") : NULL;
+}
+
 static struct fault *take_field(struct debian_package *p, const char *line)
 {
 	const char *value;
@@ -86,7 +93,7 @@ static struct fault *take_field(struct debian_package *p, const char *line)
 	else if ((value = field(line, "SHA256")))
 		set(&p->sha256, value);
 	else if ((value = field(line, "Size")))
-		return text_parse_count(value, "a package's size", 1, PACKAGE_BYTES_MAX, &p->bytes);
+		return debian_size(value, PACKAGE_BYTES_MAX, &p->bytes);
 	return NULL;
 }
 

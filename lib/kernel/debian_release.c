@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/sha256.h"
-#include "base/text.h"
 #include "kernel/deb.h"
 #include "kernel/debian.h"
 
@@ -82,8 +81,7 @@ static struct fault *take_entry(const char *line, const char *path, struct debia
 		return NULL;
 	if (!sha256_is_hex(word[0]))
 		return fault_new(F_CORRUPT, "the digest of '%s' is malformed", path);
-	TRY(text_parse_count(word[1], "the size of the package index", 1, INDEX_BYTES_MAX,
-			     &r->index_bytes));
+	TRY(debian_size(word[1], INDEX_BYTES_MAX, &r->index_bytes));
 	r->index_sha256 = xstrdup(word[0]);
 	r->index_path = xstrdup(path);
 	return NULL;
