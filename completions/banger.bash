@@ -9,7 +9,7 @@ _banger()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
 		if [[ ${#words[@]} -gt 0 && ( $word == = || $join ) ]]; then
 			words[-1]+=$word
-			join=${word#[^=]*}
+			join=${word##[^=]*}
 		else
 			words+=("$word")
 		fi

@@ -4,29 +4,30 @@
 # Does nothing, and needs neither root nor network, when all is there.  Asks nothing when standard
 # input is no terminal.  "a|b" in a list means: whichever of them this release has.
 set -eu
+declare -A packages
 
 # Debian 12 and Ubuntu 22.04 and later.
-debian_build='gcc make pkg-config musl-tools linux-libc-dev libc6-dev libarchive-dev
+packages[debian_build]='gcc make pkg-config musl-tools linux-libc-dev libc6-dev libarchive-dev
 	libcurl4-openssl-dev libext2fs-dev comerr-dev libssl-dev libinih-dev libjsmn-dev'
-debian_run='qemu-system-x86 qemu-utils mmdebstrap gpgv debian-archive-keyring e2fsprogs kmod
+packages[debian_run]='qemu-system-x86 qemu-utils mmdebstrap gpgv debian-archive-keyring e2fsprogs kmod
 	ca-certificates openssh-client git uidmap'
-debian_test='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy clang-format
+packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy clang-format
 	bats libcmocka-dev valgrind strace socat jq umoci skopeo buildah busybox-static mandoc
 	shellcheck zsh fish tmux zstd lz4 xz-utils bzip2 attr libcap2-bin cpio binutils'
 
 # Fedora.
-fedora_build='gcc make pkgconf-pkg-config musl-gcc musl-devel kernel-headers libarchive-devel
+packages[fedora_build]='gcc make pkgconf-pkg-config musl-gcc musl-devel kernel-headers libarchive-devel
 	libcurl-devel e2fsprogs-devel libcom_err-devel openssl-devel inih-devel jsmn-devel'
-fedora_run='qemu-system-x86 qemu-img gnupg2 e2fsprogs kmod ca-certificates openssh-clients git
+packages[fedora_run]='qemu-system-x86 qemu-img gnupg2 e2fsprogs kmod ca-certificates openssh-clients git
 	shadow-utils'
-fedora_test='clang compiler-rt clang-tools-extra bats libcmocka-devel valgrind strace socat jq umoci
+packages[fedora_test]='clang compiler-rt clang-tools-extra bats libcmocka-devel valgrind strace socat jq umoci
 	skopeo buildah busybox mandoc ShellCheck zsh fish tmux zstd lz4 xz bzip2 attr libcap cpio
 	binutils'
 
 # Arch.
-arch_build='gcc make pkgconf musl linux-api-headers libarchive curl e2fsprogs openssl libinih jsmn'
-arch_run='qemu-system-x86 qemu-img gnupg e2fsprogs kmod ca-certificates openssh git shadow'
-arch_test='clang compiler-rt bats cmocka valgrind strace socat jq umoci skopeo buildah busybox mandoc
+packages[arch_build]='gcc make pkgconf musl linux-api-headers libarchive curl e2fsprogs openssl libinih jsmn'
+packages[arch_run]='qemu-system-x86 qemu-img gnupg e2fsprogs kmod ca-certificates openssh git shadow'
+packages[arch_test]='clang compiler-rt bats cmocka valgrind strace socat jq umoci skopeo buildah busybox mandoc
 	shellcheck zsh fish tmux zstd lz4 xz bzip2 attr libcap cpio binutils'
 
 usage()
@@ -119,10 +120,10 @@ frontend=noninteractive
 missing=()
 for what in "$@"; do
 	case $what in
-	build | run | test) list=${system}_$what ;;
+	build | run | test) ;;
 	*) usage ;;
 	esac
-	for package in ${!list}; do
+	for package in ${packages[${system}_$what]}; do
 		any_installed "$system" "$package" || missing+=("$package")
 	done
 done

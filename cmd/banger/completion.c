@@ -218,6 +218,8 @@ static size_t skip_options(struct completing *c)
 
 		if (!strcmp(option, "--"))
 			return c->n;
+		if (!strcmp(option, "--state-dir") && i + 1 == c->n)
+			offer_kind(c, COMPLETE_DIRECTORY, NULL);
 		if (!strcmp(option, "--state-dir") || !strcmp(option, "--wait"))
 			i++;
 	}

@@ -67,7 +67,7 @@ done
 
 # A foreign library has one file that knows it.
 for header in archive.h archive_entry.h curl/curl.h ext2fs/ext2fs.h ini.h jsmn.h 'openssl/.*'; do
-	mapfile -t users < <(grep -lE "^#include [<\"]$header[>\"]" "${all[@]}")
+	mapfile -t users < <(grep -lE "^#include [<\"]${header}[>\"]" "${all[@]}")
 	[ ${#users[@]} -le 1 ] || fault "<$header> is included by ${#users[@]} files: ${users[*]}"
 	for file in "${users[@]}"; do
 		[[ $file == *.c ]] || fault "<$header> is included by a header: $file"
