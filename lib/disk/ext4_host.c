@@ -223,6 +223,8 @@ static struct fault *add_file(struct ext4_writer *w, int dir_fd, const char *nam
 		return fault_sys(F_SYS, "opening '%s'", path);
 	if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino || !S_ISREG(st.st_mode))
 		return fault_new(F_SYS, "'%s' was replaced while it was read", path);
+	st.st_uid = seen->st_uid; /* the caller may have put other owners there */
+	st.st_gid = seen->st_gid;
 	return add_open_file(w, fd, path, &st, inode);
 }
 
