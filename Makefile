@@ -12,8 +12,10 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 MUSL_CC  ?= musl-gcc
-PKG      := libarchive libcurl ext2fs com_err libcrypto inih
-PKGFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
+# Linked, and loaded at run time when first needed (lib/base/library.h).
+PKG      := ext2fs com_err libcrypto inih
+PKG_LATE := libarchive libcurl
+PKGFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_LATE) 2>/dev/null)
 LIBS      = $(shell pkg-config --libs $(PKG)) -lpthread
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
             -Wpointer-arith -Wwrite-strings -Wundef -Wno-missing-field-initializers -Werror

@@ -352,8 +352,10 @@ static struct fault *parse_all(char **argv, struct invocation *inv)
 	if (!inv->command) /* nothing but options: the landing page */
 		return NULL;
 	if (!inv->command->run) {
+		if (words[used])
+			return command_unknown(words, used + 1);
 		inv->help = true;
-		return words[used] ? command_unknown(words, used + 1) : NULL;
+		return NULL;
 	}
 	TRY(read_arguments(inv, argv, words, used));
 	inv->help |= option_given(inv, "help");

@@ -14,7 +14,36 @@
 #include <locale.h>
 #include <pthread.h>
 
+#include "base/library.h"
 #include "base/text.h"
+
+/* What is used of the library, which is loaded when it is first needed. */
+#define FUNCTIONS(X)                                                                                                 \
+	X(archive_entry_gid)                                                                                         \
+	X(archive_entry_hardlink) X(archive_entry_mode) X(archive_entry_mtime) X(                                    \
+		archive_entry_mtime_nsec) X(archive_entry_pathname) X(archive_entry_rdevmajor)                       \
+		X(archive_entry_rdevminor) X(archive_entry_size) X(archive_entry_symlink) X(                         \
+			archive_entry_uid) X(archive_entry_xattr_count) X(archive_entry_xattr_next)                  \
+			X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) X(                     \
+				archive_read_data_block) X(archive_read_free) X(archive_read_new)                    \
+				X(archive_read_next_header) X(archive_read_open) X(                                  \
+					archive_read_open_fd) X(archive_read_support_filter_bzip2)                   \
+					X(archive_read_support_filter_gzip) X(                                       \
+						archive_read_support_filter_lz4) X(archive_read_support_filter_lzma) \
+						X(archive_read_support_filter_xz) X(                                 \
+							archive_read_support_filter_zstd)                            \
+							X(archive_read_support_format_ar) X(                         \
+								archive_read_support_format_cpio)                    \
+								X(archive_read_support_format_empty) X(              \
+									archive_read_support_format_raw)             \
+									X(archive_read_support_format_tar)           \
+										X(archive_set_error)
+
+static struct {
+	FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+static const struct library_symbol symbols[] = {FUNCTIONS(LIBRARY_SYMBOL)};
+static struct library library = {"libarchive.so.13", symbols, ARRAY_LEN(symbols), false};
 
 #define READ_BLOCK (128 * 1024)
 
@@ -24,7 +53,7 @@ struct archive_reader {
 	struct archive_source source; /* read is NULL when reading a descriptor */
 	struct fault *source_fault;   /* owned: why the source failed */
 	char *what;		      /* owned, for messages */
-	size_t next_xattr;	      /* what archive_entry_xattr_next() gives next */
+	size_t next_xattr;	      /* what lib.archive_entry_xattr_next() gives next */
 };
 
 static locale_t c_locale;
@@ -55,8 +84,8 @@ static void leave_c_locale(const locale_t *old)
 static struct fault *reader_fault(struct archive_reader *r)
 {
 	AUTO_BUF text = BUF_INIT;
-	const char *said = archive_error_string(r->archive);
-	int number = archive_errno(r->archive);
+	const char *said = lib.archive_error_string(r->archive);
+	int number = lib.archive_errno(r->archive);
 
 	if (r->source_fault)
 		return fault_wrap(steal_ptr(&r->source_fault), "reading %s", r->what);
@@ -76,7 +105,7 @@ static la_ssize_t read_source(struct archive *a, void *context, const void **dat
 	*data = NULL;
 	r->source_fault = r->source.read(r->source.context, data, &len);
 	if (r->source_fault) {
-		archive_set_error(a, EIO, "the source failed");
+		lib.archive_set_error(a, EIO, "the source failed");
 		return ARCHIVE_FATAL;
 	}
 	return (la_ssize_t)len;
@@ -84,28 +113,28 @@ static la_ssize_t read_source(struct archive *a, void *context, const void **dat
 
 static void choose_formats(struct archive *a, unsigned int formats)
 {
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_lzma(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_filter_lz4(a);
-	archive_read_support_format_empty(a);
+	lib.archive_read_support_filter_gzip(a);
+	lib.archive_read_support_filter_bzip2(a);
+	lib.archive_read_support_filter_xz(a);
+	lib.archive_read_support_filter_lzma(a);
+	lib.archive_read_support_filter_zstd(a);
+	lib.archive_read_support_filter_lz4(a);
+	lib.archive_read_support_format_empty(a);
 	if (formats & ARCHIVE_TAR)
-		archive_read_support_format_tar(a);
+		lib.archive_read_support_format_tar(a);
 	if (formats & ARCHIVE_AR)
-		archive_read_support_format_ar(a);
+		lib.archive_read_support_format_ar(a);
 	if (formats & ARCHIVE_CPIO)
-		archive_read_support_format_cpio(a);
+		lib.archive_read_support_format_cpio(a);
 	if (formats & ARCHIVE_RAW)
-		archive_read_support_format_raw(a);
+		lib.archive_read_support_format_raw(a);
 }
 
 static struct archive_reader *reader_new(unsigned int formats, const char *what)
 {
 	struct archive_reader *r = xcalloc(1, sizeof(*r));
 
-	r->archive = archive_read_new();
+	r->archive = lib.archive_read_new();
 	if (!r->archive)
 		abort();
 	r->what = xstrdup(what);
@@ -130,25 +159,29 @@ struct fault *archive_reader_open(const struct archive_source *source, unsigned 
 				  const char *what, struct archive_reader **out)
 {
 	IN_C_LOCALE;
-	struct archive_reader *r = reader_new(formats, what);
+	struct archive_reader *r;
 
+	TRY(library_load(&library));
+	r = reader_new(formats, what);
 	r->source = *source;
-	return reader_opened(r, archive_read_open(r->archive, r, NULL, read_source, NULL), out);
+	return reader_opened(r, lib.archive_read_open(r->archive, r, NULL, read_source, NULL), out);
 }
 
 struct fault *archive_reader_open_fd(int fd, unsigned int formats, const char *what,
 				     struct archive_reader **out)
 {
 	IN_C_LOCALE;
-	struct archive_reader *r = reader_new(formats, what);
+	struct archive_reader *r;
 
-	return reader_opened(r, archive_read_open_fd(r->archive, fd, READ_BLOCK), out);
+	TRY(library_load(&library));
+	r = reader_new(formats, what);
+	return reader_opened(r, lib.archive_read_open_fd(r->archive, fd, READ_BLOCK), out);
 }
 
 /* A warning that only says that a name is not ASCII: its bytes are handed out unchanged. */
 static bool is_name_warning(struct archive *a)
 {
-	const char *said = archive_error_string(a);
+	const char *said = lib.archive_error_string(a);
 
 	return said && strstr(said, "can't be converted");
 }
@@ -168,22 +201,22 @@ static void fix_negative_time(struct archive_item *item)
 static void fill_item(struct archive_reader *r, struct archive_item *item)
 {
 	struct archive_entry *e = r->entry;
-	const char *path = archive_entry_pathname(e);
-	int64_t size = archive_entry_size(e);
+	const char *path = lib.archive_entry_pathname(e);
+	int64_t size = lib.archive_entry_size(e);
 
 	*item = (struct archive_item){
 		.path = path ? path : "",
-		.hardlink = archive_entry_hardlink(e),
-		.symlink = archive_entry_symlink(e),
-		.mode = archive_entry_mode(e),
-		.uid = (uint32_t)archive_entry_uid(e),
-		.gid = (uint32_t)archive_entry_gid(e),
+		.hardlink = lib.archive_entry_hardlink(e),
+		.symlink = lib.archive_entry_symlink(e),
+		.mode = lib.archive_entry_mode(e),
+		.uid = (uint32_t)lib.archive_entry_uid(e),
+		.gid = (uint32_t)lib.archive_entry_gid(e),
 		.size = size > 0 ? (uint64_t)size : 0,
-		.mtime_sec = archive_entry_mtime(e),
-		.mtime_nsec = (uint32_t)archive_entry_mtime_nsec(e),
-		.rdev_major = (uint32_t)archive_entry_rdevmajor(e),
-		.rdev_minor = (uint32_t)archive_entry_rdevminor(e),
-		.n_xattrs = (size_t)archive_entry_xattr_count(e),
+		.mtime_sec = lib.archive_entry_mtime(e),
+		.mtime_nsec = (uint32_t)lib.archive_entry_mtime_nsec(e),
+		.rdev_major = (uint32_t)lib.archive_entry_rdevmajor(e),
+		.rdev_minor = (uint32_t)lib.archive_entry_rdevminor(e),
+		.n_xattrs = (size_t)lib.archive_entry_xattr_count(e),
 	};
 	fix_negative_time(item);
 }
@@ -191,8 +224,8 @@ static void fill_item(struct archive_reader *r, struct archive_item *item)
 /* Owners are 32 bits everywhere we write them; a larger one is not to be cut silently to root. */
 static struct fault *check_owner(struct archive_reader *r)
 {
-	int64_t uid = archive_entry_uid(r->entry), gid = archive_entry_gid(r->entry);
-	const char *path = archive_entry_pathname(r->entry);
+	int64_t uid = lib.archive_entry_uid(r->entry), gid = lib.archive_entry_gid(r->entry);
+	const char *path = lib.archive_entry_pathname(r->entry);
 	AUTO_BUF name = BUF_INIT;
 
 	if (uid >= 0 && uid <= UINT32_MAX && gid >= 0 && gid <= UINT32_MAX)
@@ -207,7 +240,7 @@ static struct fault *check_owner(struct archive_reader *r)
 struct fault *archive_reader_next(struct archive_reader *r, struct archive_item *item, bool *end)
 {
 	IN_C_LOCALE;
-	int result = archive_read_next_header(r->archive, &r->entry);
+	int result = lib.archive_read_next_header(r->archive, &r->entry);
 
 	if (result == ARCHIVE_EOF) {
 		*end = true;
@@ -217,7 +250,7 @@ struct fault *archive_reader_next(struct archive_reader *r, struct archive_item 
 		return reader_fault(r);
 	TRY(check_owner(r));
 	r->next_xattr = 0;
-	archive_entry_xattr_reset(r->entry);
+	lib.archive_entry_xattr_reset(r->entry);
 	fill_item(r, item);
 	*end = false;
 	return NULL;
@@ -227,14 +260,14 @@ void archive_reader_xattr(struct archive_reader *r, size_t index, const char **n
 			  const void **value, size_t *len)
 {
 	if (index < r->next_xattr) {
-		archive_entry_xattr_reset(r->entry);
+		lib.archive_entry_xattr_reset(r->entry);
 		r->next_xattr = 0;
 	}
 	do {
 		*name = "";
 		*value = "";
 		*len = 0;
-		archive_entry_xattr_next(r->entry, name, value, len);
+		lib.archive_entry_xattr_next(r->entry, name, value, len);
 	} while (r->next_xattr++ < index);
 }
 
@@ -248,7 +281,7 @@ struct fault *archive_reader_data(struct archive_reader *r, const void **data, s
 	*data = NULL;
 	*len = 0;
 	do
-		result = archive_read_data_block(r->archive, data, len, &at);
+		result = lib.archive_read_data_block(r->archive, data, len, &at);
 	while (result == ARCHIVE_OK && !*len);
 	if (result == ARCHIVE_EOF) {
 		*len = 0;
@@ -266,7 +299,7 @@ void archive_reader_free(struct archive_reader *r)
 {
 	if (!r)
 		return;
-	archive_read_free(r->archive);
+	lib.archive_read_free(r->archive);
 	fault_free(r->source_fault);
 	free(r->what);
 	free(r);

@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/http.h"
 
+#define CURL_DISABLE_TYPECHECK /* its macros cannot call through a pointer */
 #include <curl/curl.h>
 #include <poll.h>
 #include <string.h>
 
 #include "base/cancel.h"
+#include "base/library.h"
+
+/* What is used of the library, which is loaded when it is first needed. */
+#define FUNCTIONS(X)                                                                               \
+	X(curl_easy_cleanup)                                                                       \
+	X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) X(curl_easy_setopt)            \
+		X(curl_easy_strerror) X(curl_global_init) X(curl_slist_append)                     \
+			X(curl_slist_free_all)
+
+static struct {
+	FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+static const struct library_symbol symbols[] = {FUNCTIONS(LIBRARY_SYMBOL)};
+static struct library library = {"libcurl.so.4", symbols, ARRAY_LEN(symbols), false};
 
 #define TRIES		   6
 #define TRIES_FEW	   3
@@ -30,7 +45,7 @@ static long response_code(const struct transfer *t)
 {
 	long code = 0;
 
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
+	lib.curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &code);
 	return code;
 }
 
@@ -82,16 +97,16 @@ static void use_certificates(CURL *curl)
 		const char *variable;
 		CURLoption option;
 	} places[] = {
-		{ "SSL_CERT_DIR", CURLOPT_CAPATH },
-		{ "SSL_CERT_FILE", CURLOPT_CAINFO },
-		{ "CURL_CA_BUNDLE", CURLOPT_CAINFO },
+		{"SSL_CERT_DIR", CURLOPT_CAPATH},
+		{"SSL_CERT_FILE", CURLOPT_CAINFO},
+		{"CURL_CA_BUNDLE", CURLOPT_CAINFO},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		const char *path = secure_getenv(places[i].variable);
 
 		if (path && *path)
-			curl_easy_setopt(curl, places[i].option, path);
+			lib.curl_easy_setopt(curl, places[i].option, path);
 	}
 }
 
@@ -102,26 +117,26 @@ static struct fault *set_up(struct transfer *t, struct curl_slist *headers)
 
 	if (!tls && strncmp(t->get->url, "http://", 7))
 		return fault_new(F_INVALID, "'%s' is not an http or https address", t->get->url);
-	curl_easy_setopt(c, CURLOPT_URL, t->get->url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
-	curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, LOW_SPEED_SECONDS);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "banger");
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	lib.curl_easy_setopt(c, CURLOPT_URL, t->get->url);
+	lib.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	lib.curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, tls ? "https" : "http,https");
+	lib.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	lib.curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	lib.curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
+	lib.curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, LOW_SPEED_SECONDS);
+	lib.curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	lib.curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	lib.curl_easy_setopt(c, CURLOPT_USERAGENT, "banger");
+	lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	lib.curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	lib.curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	use_certificates(c);
 	return NULL;
 }
@@ -160,13 +175,13 @@ static struct fault *failure(const struct transfer *t, CURLcode code, long statu
 		return fault_new(kind, "fetching '%s': the server answered %ld", t->get->url,
 				 status);
 	return fault_new(F_NETWORK, "fetching '%s': %s", t->get->url,
-			 t->error[0] ? t->error : curl_easy_strerror(code));
+			 t->error[0] ? t->error : lib.curl_easy_strerror(code));
 }
 
 /* Wait before the next try; a signal ends it. */
 static struct fault *pause_ms(int ms)
 {
-	struct pollfd p = { .fd = cancel_fd(), .events = POLLIN };
+	struct pollfd p = {.fd = cancel_fd(), .events = POLLIN};
 
 	poll(&p, 1, ms);
 	return cancel_check();
@@ -182,13 +197,13 @@ static struct fault *try_once(struct transfer *t, int *tries)
 	t->skip = t->delivered;
 	t->body_begun = false;
 	t->error[0] = '\0';
-	curl_easy_setopt(t->curl, CURLOPT_RANGE, NULL);
+	lib.curl_easy_setopt(t->curl, CURLOPT_RANGE, NULL);
 	if (t->delivered) {
 		AUTO_FREE char *range = xasprintf("%llu-", (unsigned long long)t->delivered);
 
-		curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+		lib.curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
 	}
-	code = curl_easy_perform(t->curl);
+	code = lib.curl_easy_perform(t->curl);
 	status = response_code(t);
 	if (t->fault)
 		return steal_ptr(&t->fault);
@@ -225,20 +240,21 @@ static struct fault *run(struct transfer *t)
 
 struct fault *http_get(const struct http_get *get)
 {
-	struct transfer t = { .get = get };
+	struct transfer t = {.get = get};
 	struct curl_slist *headers = NULL;
 	struct fault *f;
 
 	TRY(cancel_check());
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(t.curl = curl_easy_init()))
+	TRY(library_load(&library));
+	if (lib.curl_global_init(CURL_GLOBAL_DEFAULT) || !(t.curl = lib.curl_easy_init()))
 		return fault_new(F_SYS, "starting libcurl failed");
 	for (size_t i = 0; get->headers && get->headers[i]; i++)
-		headers = curl_slist_append(headers, get->headers[i]);
+		headers = lib.curl_slist_append(headers, get->headers[i]);
 	f = set_up(&t, headers);
 	if (!f)
 		f = run(&t);
-	curl_easy_cleanup(t.curl);
-	curl_slist_free_all(headers);
+	lib.curl_easy_cleanup(t.curl);
+	lib.curl_slist_free_all(headers);
 	return f;
 }
 
@@ -251,8 +267,8 @@ static struct fault *add_to_buf(void *context, const void *data, size_t len)
 struct fault *http_get_buf(const char *url, uint64_t max, struct progress *progress,
 			   struct buf *out)
 {
-	const struct http_get get = { .url = url, .max = max, .progress = progress,
-				      .sink = add_to_buf, .context = out };
+	const struct http_get get = {
+		.url = url, .max = max, .progress = progress, .sink = add_to_buf, .context = out};
 
 	return http_get(&get);
 }

@@ -113,6 +113,7 @@ static void unknown_commands_name_the_nearest(void **state)
 	bad("exec|web", "there is no command 'exec'; did you mean 'vm exec'?");
 	bad("frobnicate", "there is no command 'frobnicate'");
 	bad("vm|vm|run", "there is no command 'vm vm'");
+	bad("vm|--json", "there is no command 'vm --json'");
 	bad("run|vm", "there is no command 'run'; did you mean 'vm run'?");
 }
 
