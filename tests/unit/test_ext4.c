@@ -347,7 +347,6 @@ static void a_host_tree_is_copied(void **state)
 	struct ext4_options o = {.fixed = true, .label = "modules"};
 	struct ext4_tree_summary sum;
 	AUTO_FD tree = -1;
-	AUTO_BUF out = BUF_INIT;
 
 	make_host_tree(s);
 	assert_no_fault(dir_open(s->dir, "tree", &tree));
