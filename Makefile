@@ -12,9 +12,9 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 MUSL_CC  ?= musl-gcc
-# Linked, and loaded at run time when first needed (lib/base/library.h).
-PKG      := ext2fs com_err libcrypto inih
-PKG_LATE := libarchive libcurl
+# What is linked, and what is loaded when it is first needed (lib/base/library.h).
+PKG      := ext2fs com_err inih
+PKG_LATE := libarchive libcurl libcrypto
 PKGFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_LATE) 2>/dev/null)
 LIBS      = $(shell pkg-config --libs $(PKG)) -lpthread
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \

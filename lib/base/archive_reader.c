@@ -18,26 +18,23 @@
 #include "base/text.h"
 
 /* What is used of the library, which is loaded when it is first needed. */
-#define FUNCTIONS(X)                                                                                                 \
-	X(archive_entry_gid)                                                                                         \
-	X(archive_entry_hardlink) X(archive_entry_mode) X(archive_entry_mtime) X(                                    \
-		archive_entry_mtime_nsec) X(archive_entry_pathname) X(archive_entry_rdevmajor)                       \
-		X(archive_entry_rdevminor) X(archive_entry_size) X(archive_entry_symlink) X(                         \
-			archive_entry_uid) X(archive_entry_xattr_count) X(archive_entry_xattr_next)                  \
-			X(archive_entry_xattr_reset) X(archive_errno) X(archive_error_string) X(                     \
-				archive_read_data_block) X(archive_read_free) X(archive_read_new)                    \
-				X(archive_read_next_header) X(archive_read_open) X(                                  \
-					archive_read_open_fd) X(archive_read_support_filter_bzip2)                   \
-					X(archive_read_support_filter_gzip) X(                                       \
-						archive_read_support_filter_lz4) X(archive_read_support_filter_lzma) \
-						X(archive_read_support_filter_xz) X(                                 \
-							archive_read_support_filter_zstd)                            \
-							X(archive_read_support_format_ar) X(                         \
-								archive_read_support_format_cpio)                    \
-								X(archive_read_support_format_empty) X(              \
-									archive_read_support_format_raw)             \
-									X(archive_read_support_format_tar)           \
-										X(archive_set_error)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(archive_entry_gid) X(archive_entry_hardlink) X(archive_entry_mode) \
+	X(archive_entry_mtime) X(archive_entry_mtime_nsec) X(archive_entry_pathname) \
+	X(archive_entry_rdevmajor) X(archive_entry_rdevminor) X(archive_entry_size) \
+	X(archive_entry_symlink) X(archive_entry_uid) X(archive_entry_xattr_count) \
+	X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) \
+	X(archive_error_string) X(archive_read_data_block) X(archive_read_free) \
+	X(archive_read_new) X(archive_read_next_header) X(archive_read_open) \
+	X(archive_read_open_fd) X(archive_read_support_filter_bzip2) \
+	X(archive_read_support_filter_gzip) X(archive_read_support_filter_lz4) \
+	X(archive_read_support_filter_lzma) X(archive_read_support_filter_xz) \
+	X(archive_read_support_filter_zstd) X(archive_read_support_format_ar) \
+	X(archive_read_support_format_cpio) X(archive_read_support_format_empty) \
+	X(archive_read_support_format_raw) X(archive_read_support_format_tar) \
+	X(archive_set_error) X(archive_version_string)
+/* clang-format on */
 
 static struct {
 	FUNCTIONS(LIBRARY_MEMBER)
@@ -303,4 +300,11 @@ void archive_reader_free(struct archive_reader *r)
 	fault_free(r->source_fault);
 	free(r->what);
 	free(r);
+}
+
+const char *archive_reader_library(void)
+{
+	AUTO_FAULT f = library_load(&library);
+
+	return f ? NULL : strchr(lib.archive_version_string(), ' ') + 1;
 }

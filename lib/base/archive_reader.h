@@ -67,4 +67,7 @@ struct fault *archive_reader_data(struct archive_reader *r, const void **data, s
 				  uint64_t *offset) MUST_CHECK;
 void archive_reader_free(struct archive_reader *r);
 
+/* The version of libarchive: "3.6.2"; NULL when it is missing.  Static. */
+const char *archive_reader_library(void);
+
 #endif

@@ -10,11 +10,12 @@
 #include "base/library.h"
 
 /* What is used of the library, which is loaded when it is first needed. */
-#define FUNCTIONS(X)                                                                               \
-	X(curl_easy_cleanup)                                                                       \
-	X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) X(curl_easy_setopt)            \
-		X(curl_easy_strerror) X(curl_global_init) X(curl_slist_append)                     \
-			X(curl_slist_free_all)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) \
+	X(curl_easy_setopt) X(curl_easy_strerror) X(curl_global_init) X(curl_slist_append) \
+	X(curl_slist_free_all) X(curl_version_info)
+/* clang-format on */
 
 static struct {
 	FUNCTIONS(LIBRARY_MEMBER)
@@ -271,4 +272,11 @@ struct fault *http_get_buf(const char *url, uint64_t max, struct progress *progr
 		.url = url, .max = max, .progress = progress, .sink = add_to_buf, .context = out};
 
 	return http_get(&get);
+}
+
+const char *http_library(void)
+{
+	AUTO_FAULT f = library_load(&library);
+
+	return f ? NULL : lib.curl_version_info(CURLVERSION_NOW)->version;
 }

@@ -40,4 +40,7 @@ struct fault *http_get(const struct http_get *get) MUST_CHECK;
 struct fault *http_get_buf(const char *url, uint64_t max, struct progress *progress,
 			   struct buf *out) MUST_CHECK;
 
+/* The version of libcurl, "7.88.1"; NULL when it is missing.  Static. */
+const char *http_library(void);
+
 #endif

@@ -2,9 +2,9 @@
 /*
  * library.h - shared libraries that are loaded when they are first needed.
  *
- * libcurl and libarchive bring forty more libraries along.  Loading those costs several times what
- * `banger --version`, a completion or `vm list` cost in all, and none of them needs any.  The file
- * that uses such a library lists its functions once:
+ * libcurl and libarchive bring forty more libraries along, and libcrypto is large.  Loading them
+ * costs several times what `banger --version`, a completion or `vm list` cost in all, and none of
+ * those needs any.  The file that uses such a library lists its functions once:
  *
  *	#define FUNCTIONS(X) X(archive_read_new) X(archive_read_free)
  *	static struct { FUNCTIONS(LIBRARY_MEMBER) } lib;

@@ -3,9 +3,35 @@
 
 #include <errno.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "base/library.h"
 #include "base/text.h"
+
+/* What is used of the library, which is loaded when it is first needed. */
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(EVP_DigestFinal_ex) X(EVP_DigestInit_ex) X(EVP_DigestUpdate) X(EVP_MD_CTX_free) \
+	X(EVP_MD_CTX_new) X(EVP_sha256) X(OpenSSL_version)
+/* clang-format on */
+
+static struct {
+	FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+static const struct library_symbol symbols[] = { FUNCTIONS(LIBRARY_SYMBOL) };
+static struct library library = { "libcrypto.so.3", symbols, ARRAY_LEN(symbols), false };
+
+/* A banger without its libcrypto is not installed; the dynamic loader would stop it just so. */
+static void need_library(void)
+{
+	AUTO_FAULT f = library_load(&library);
+
+	if (!f)
+		return;
+	fprintf(stderr, "banger: %s\n", fault_message(f));
+	abort();
+}
 
 struct sha256 {
 	EVP_MD_CTX *context;
@@ -15,15 +41,16 @@ struct sha256 *sha256_new(void)
 {
 	struct sha256 *h = xcalloc(1, sizeof(*h));
 
-	h->context = EVP_MD_CTX_new();
-	if (!h->context || EVP_DigestInit_ex(h->context, EVP_sha256(), NULL) != 1)
+	need_library();
+	h->context = lib.EVP_MD_CTX_new();
+	if (!h->context || lib.EVP_DigestInit_ex(h->context, lib.EVP_sha256(), NULL) != 1)
 		abort(); /* only memory exhaustion makes these fail */
 	return h;
 }
 
 void sha256_update(struct sha256 *h, const void *data, size_t len)
 {
-	if (EVP_DigestUpdate(h->context, data, len) != 1)
+	if (lib.EVP_DigestUpdate(h->context, data, len) != 1)
 		abort();
 }
 
@@ -33,7 +60,7 @@ void sha256_finish(struct sha256 *h, char hex[static SHA256_HEX_LEN + 1])
 	unsigned int len = 0;
 	AUTO_FREE char *text = NULL;
 
-	if (EVP_DigestFinal_ex(h->context, digest, &len) != 1)
+	if (lib.EVP_DigestFinal_ex(h->context, digest, &len) != 1)
 		abort();
 	text = text_hex(digest, len);
 	memcpy(hex, text, SHA256_HEX_LEN + 1);
@@ -44,7 +71,7 @@ void sha256_free(struct sha256 *h)
 {
 	if (!h)
 		return;
-	EVP_MD_CTX_free(h->context);
+	lib.EVP_MD_CTX_free(h->context);
 	free(h);
 }
 
@@ -74,4 +101,10 @@ struct fault *sha256_fd(int fd, const char *what, char hex[static SHA256_HEX_LEN
 _Bool sha256_is_hex(const char *text)
 {
 	return strspn(text, "0123456789abcdef") == SHA256_HEX_LEN && !text[SHA256_HEX_LEN];
+}
+
+const char *sha256_library(void)
+{
+	need_library();
+	return lib.OpenSSL_version(OPENSSL_VERSION_STRING);
 }

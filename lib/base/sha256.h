@@ -22,4 +22,7 @@ struct fault *sha256_fd(int fd, const char *what, char hex[static SHA256_HEX_LEN
 /* sha256_is_hex() - is @text exactly 64 lower-case hex digits? */
 _Bool sha256_is_hex(const char *text);
 
+/* The version of libcrypto: "3.0.17".  Static. */
+const char *sha256_library(void);
+
 #endif

@@ -543,3 +543,11 @@ struct fault *ext4_make_empty(int fd, const struct ext4_options *options)
 	ext4_writer_free(w);
 	return f;
 }
+
+const char *ext4_library(void)
+{
+	const char *version = NULL;
+
+	ext2fs_get_library_version(&version, NULL);
+	return version ? version : "unknown";
+}

@@ -122,4 +122,7 @@ uint8_t ext4_dirent_type(mode_t mode);
 struct fault *ext4_writer_finish(struct ext4_writer *w) MUST_CHECK;
 void ext4_writer_free(struct ext4_writer *w);
 
+/* The version of libext2fs: "1.47.0".  Static. */
+const char *ext4_library(void);
+
 #endif

@@ -80,7 +80,7 @@ load helpers
 @test "version and help open nothing but the program and its libraries" {
 	is_sanitized && skip "a sanitizer opens files of its own"
 	needs strace
-	for arguments in --version --help "help vm" "version"; do
+	for arguments in --version --help "help config" "kernel pull --help"; do
 		strace -f -e trace=open,openat,socket,connect,clone,fork,vfork,execve -o trace \
 			"$BANGER" $arguments > /dev/null
 		run grep -vE 'ld\.so\.cache|\.so[.0-9]*"|^[0-9]+ +(execve|\+\+\+)' trace
