@@ -453,6 +453,12 @@ void ext4_punch(struct ext4_writer *w)
 	w->punch_count = 0;
 }
 
+uint64_t ext4_free_bytes(struct ext4_writer *w)
+{
+	settle_run(w);
+	return ext2fs_free_blocks_count(fs_of(w)->super) * BLOCK;
+}
+
 struct fault *ext4_inode_take(struct ext4_writer *w, bool is_dir, uint32_t *inode)
 {
 	if (w->next_inode > w->inodes)

@@ -28,7 +28,7 @@ struct ext4_options {
 	mode_t root_mode;    /* permission bits of the root directory, which is root:root */
 	uint64_t inodes;     /* least number of inodes, 0 = one for each 16 KiB */
 	bool fixed;	     /* never written and never grown: no journal, no room to grow */
-	bool all_root;	     /* ext4_from_directory(): everything is root's, whoever owns the files */
+	bool all_root; /* ext4_from_directory(): everything is root's, whoever owns the files */
 };
 
 struct ext4_xattr {
@@ -111,6 +111,11 @@ struct fault *ext4_dir_write(struct ext4_writer *w, uint32_t inode, uint32_t par
 struct fault *ext4_set_links(struct ext4_writer *w, uint32_t inode, uint32_t links) MUST_CHECK;
 /* ext4_drop() - free @inode and its blocks again, on the host as well. */
 struct fault *ext4_drop(struct ext4_writer *w, uint32_t inode) MUST_CHECK;
+
+/* ext4_size() - the size of file @inode in bytes. */
+struct fault *ext4_size(struct ext4_writer *w, uint32_t inode, uint64_t *size) MUST_CHECK;
+/* ext4_free_bytes() - what is left for data at the moment. */
+uint64_t ext4_free_bytes(struct ext4_writer *w);
 
 /* ext4_read_start() - append the first bytes of file or symlink @inode, at most 4096, to @out. */
 struct fault *ext4_read_start(struct ext4_writer *w, uint32_t inode, struct buf *out) MUST_CHECK;

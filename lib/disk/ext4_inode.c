@@ -354,6 +354,15 @@ static void note_first(struct ext4_writer *w, uint32_t logical, uint64_t first, 
 		*(uint64_t *)context = first;
 }
 
+struct fault *ext4_size(struct ext4_writer *w, uint32_t inode, uint64_t *size)
+{
+	uint8_t raw[INODE_SIZE];
+
+	TRY(ext4_inode_load(w, inode, raw));
+	*size = get32(raw + I_SIZE) | (uint64_t)get32(raw + I_SIZE_HIGH) << 32;
+	return NULL;
+}
+
 struct fault *ext4_read_start(struct ext4_writer *w, uint32_t inode, struct buf *out)
 {
 	uint8_t raw[INODE_SIZE];

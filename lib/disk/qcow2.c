@@ -13,11 +13,11 @@
 
 #include "base/file.h"
 
-#define CLUSTER_BITS   16
-#define CLUSTER	       (UINT64_C(1) << CLUSTER_BITS)
-#define L1_SPAN	       (CLUSTER * (CLUSTER / 8))
-#define SIZE_MAX_BYTES (L1_SPAN * (CLUSTER / 8))
-#define BACKING_MAX    1023
+#define CLUSTER_BITS	   16
+#define CLUSTER		   (UINT64_C(1) << CLUSTER_BITS)
+#define L1_SPAN		   (CLUSTER * (CLUSTER / 8))
+#define SIZE_MAX_BYTES	   (L1_SPAN * (CLUSTER / 8))
+#define BACKING_MAX	   1023
 #define EXT_BACKING_FORMAT 0xe2792acau
 
 enum { AT_HEADER, AT_REFCOUNT_TABLE, AT_REFCOUNT_BLOCK, AT_L1, CLUSTERS };
@@ -62,7 +62,8 @@ struct fault *qcow2_make_overlay(int fd, const char *backing, uint64_t size_byte
 	uint16_t counts[CLUSTERS];
 
 	if (strlen(backing) > BACKING_MAX)
-		return fault_new(F_INVALID, "the path '%s' is too long for a disk overlay", backing);
+		return fault_new(F_INVALID, "the path '%s' is too long for a disk overlay",
+				 backing);
 	if (!size || size > SIZE_MAX_BYTES)
 		return fault_new(F_INVALID, "a disk overlay must be larger than 0 and at most 4T");
 	for (int i = 0; i < CLUSTERS; i++)

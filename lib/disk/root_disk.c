@@ -22,7 +22,7 @@ static struct fault *make_reflink(const struct source *image, int fd, uint64_t s
 {
 	if (ioctl(fd, FICLONE, image->fd) < 0)
 		return fault_new(F_UNSUPPORTED, "this file system cannot share blocks between "
-				 "files (no reflinks)");
+						"files (no reflinks)");
 	if (ftruncate(fd, (off_t)size) < 0)
 		return fault_sys(F_SYS, "sizing the root disk");
 	return NULL;
@@ -38,7 +38,8 @@ static struct fault *copy_range(const struct source *image, int fd, off_t from, 
 	off_t out = from;
 
 	while (from < to) {
-		size_t step = (size_t)(to - from < (off_t)(64 * MIB) ? to - from : (off_t)(64 * MIB));
+		size_t step =
+			(size_t)(to - from < (off_t)(64 * MIB) ? to - from : (off_t)(64 * MIB));
 		ssize_t n = copy_file_range(image->fd, &from, fd, &out, step, 0);
 
 		if (n < 0 && errno == EINTR)
@@ -74,9 +75,9 @@ static const struct {
 	const char *name;
 	struct fault *(*make)(const struct source *image, int fd, uint64_t size);
 } modes[] = {
-	{ "reflink", make_reflink },
-	{ "qcow2", make_qcow2 },
-	{ "copy", make_copy },
+	{"reflink", make_reflink},
+	{"qcow2", make_qcow2},
+	{"copy", make_copy},
 };
 
 static struct fault *open_image(const char *path, uint64_t size, struct source *image)
@@ -93,8 +94,9 @@ static struct fault *open_image(const char *path, uint64_t size, struct source *
 	if (size < image->size) {
 		AUTO_FREE char *have = text_size(image->size), *want = text_size(size);
 
-		return fault_hint(fault_new(F_INVALID, "the root disk cannot be %s: the image is %s",
-					    want, have),
+		return fault_hint(fault_new(F_INVALID,
+					    "the root disk cannot be %s: the image is %s", want,
+					    have),
 				  "Give at least --system-overlay-size %s.", have);
 	}
 	return NULL;
@@ -126,11 +128,10 @@ static struct fault *try_modes(const struct source *image, int fd, uint64_t size
 	return f ? f : fault_new(F_INVALID, "there is no disk mode '%s'", wanted);
 }
 
-struct fault *root_disk_make(const char *image_path, int dir, const char *name,
-			     uint64_t size_bytes, const char *wanted, bool qcow2_ok,
-			     const char **made)
+struct fault *root_disk_make(const char *image_path, int dir, const char *name, uint64_t size_bytes,
+			     const char *wanted, bool qcow2_ok, const char **made)
 {
-	struct source image = { .fd = -1 };
+	struct source image = {.fd = -1};
 	struct fault *f = open_image(image_path, size_bytes, &image);
 	AUTO_FD in = image.fd;
 	AUTO_FD fd = -1;

@@ -25,8 +25,7 @@
  * Return: NULL; F_UNSUPPORTED when the forced mode cannot be had here; F_SYS, F_NO_SPACE.  The
  * file is gone after a fault.
  */
-struct fault *root_disk_make(const char *image_path, int dir, const char *name,
-			     uint64_t size_bytes, const char *wanted, bool qcow2_ok,
-			     const char **made) MUST_CHECK;
+struct fault *root_disk_make(const char *image_path, int dir, const char *name, uint64_t size_bytes,
+			     const char *wanted, bool qcow2_ok, const char **made) MUST_CHECK;
 
 #endif
