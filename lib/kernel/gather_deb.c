@@ -120,11 +120,13 @@ static struct fault *take(struct parts *p, struct deb *d, const struct archive_i
 	const char *rest;
 	enum member member = classify(item->path, &release, &rest);
 
-	if (member == MEMBER_OTHER || !S_ISREG(item->mode))
+	if (member == MEMBER_OTHER)
 		return NULL;
 	if (item->hardlink)
 		return fault_new(F_CORRUPT, "%s holds a hard link where a kernel file belongs",
 				 p->what);
+	if (!S_ISREG(item->mode))
+		return NULL;
 	if (member == MEMBER_IMAGE)
 		return take_image(p, d);
 	if (member == MEMBER_CONFIG)
