@@ -54,8 +54,9 @@ struct fault *name_check_object(const char *noun, const char *name)
 		return NULL;
 	shown = quoted(name);
 	return fault_new(F_INVALID,
-			 "%s is not a name for an %s: use 1 to 128 of letters, digits, '.', '_' and "
-			 "'-', starting with a letter or digit", shown, noun);
+			 "%s is not a name for %s %s: use 1 to 128 of letters, digits, '.', '_' and "
+			 "'-', starting with a letter or digit", shown,
+			 strchr("aeiou", noun[0]) ? "an" : "a", noun);
 }
 
 char *name_from_text(const char *text)

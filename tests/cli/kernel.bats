@@ -233,7 +233,7 @@ modules/overlay.ko modules/virtio_net.ko banger banger/modules.list "
 	refused "vmlinuz-1.0, vmlinuz-2.0" kernel import directory
 	run "$BANGER" kernel import --modules . directory
 	is "$status" 2
-	refused "is not a name" kernel import --name ../x text
+	refused "is not a name for a kernel" kernel import --name ../x text
 }
 
 @test "links out of a directory are not followed" {
