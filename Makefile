@@ -36,6 +36,7 @@ CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
 UNIT_BIN  := $(UNIT_SRC:%.c=$(BUILD)/%)
+TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
 
 all: $(BUILD)/banger
 
@@ -86,12 +87,17 @@ clean:
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 
-unit-build: $(UNIT_BIN)
+unit-build: $(UNIT_BIN) $(TOOL_BIN)
 
 # The commands without main(); a test may bring a table of commands of its own.
 $(BUILD)/libcmd.a: $(CMD_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $(filter-out %/main.o,$(CMD_OBJ))
+
+# What tests written in shell need and no package has.
+$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libbanger.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libbanger.a $(LIBS)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcmd.a $(BUILD)/libbanger.a
 	@mkdir -p $(@D)
