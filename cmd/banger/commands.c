@@ -5,6 +5,11 @@
 const struct command *const commands[] = {
 	&command_vm,
 	&command_image,
+	&command_image_import,
+	&command_image_pull,
+	&command_image_list,
+	&command_image_show,
+	&command_image_delete,
 	&command_kernel,
 	&command_kernel_import,
 	&command_kernel_pull,

@@ -12,6 +12,9 @@ extern const struct command *const commands[];
 extern const struct command command_vm, command_image, command_kernel;
 /* cmd_completion.c */
 extern const struct command command_completion, command_internal_complete;
+/* cmd_image.c */
+extern const struct command command_image_import, command_image_pull, command_image_list,
+	command_image_show, command_image_delete;
 /* cmd_config.c */
 extern const struct command command_config;
 /* cmd_help.c */
