@@ -15,7 +15,7 @@ packages[debian_run]='libarchive13|libarchive13t64 libcurl4|libcurl4t64 libssl3|
 packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy
 	clang-format bats libcmocka-dev valgrind strace socat jq umoci skopeo buildah
 	busybox-static mandoc shellcheck zsh fish tmux zstd lz4 xz-utils bzip2 attr libcap2-bin
-	cpio binutils'
+	cpio binutils gnupg'
 
 # Fedora.
 packages[fedora_build]='gcc make pkgconf-pkg-config musl-gcc musl-devel kernel-headers
