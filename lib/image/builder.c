@@ -82,20 +82,6 @@ struct fault *builder_fault(struct image_builder *b, struct fault *f)
 	return f;
 }
 
-/* "<layer>: '<path>': <what is wrong>" */
-static struct fault *entry_fault(struct image_builder *b, const char *what, const char *path,
-				 struct fault *f)
-{
-	AUTO_BUF shown = BUF_INIT;
-	size_t len = strnlen(path, PATH_SHOWN);
-
-	if (!f || fault_kind(f) == F_CANCELLED)
-		return f;
-	text_add_printable(&shown, path, len);
-	return builder_fault(b,
-			     fault_wrap(f, "%s: '%s%s'", what, shown.data, path[len] ? "..." : ""));
-}
-
 /* -- limits -- */
 
 struct fault *builder_count_file(struct image_builder *b, uint64_t size, bool hidden)
@@ -128,7 +114,23 @@ struct entry {
 	struct ext4_attr attr;
 	struct ext4_xattr *xattrs; /* owned */
 	uint32_t node;
+	bool unreadable; /* the fault is the archive's and says which layer it is */
 };
+
+/* "<layer>: '<path>': <what is wrong>" */
+static struct fault *entry_fault(const struct entry *e, const char *what, struct fault *f)
+{
+	const char *path = e->item->path;
+	AUTO_BUF shown = BUF_INIT;
+	size_t len = strnlen(path, PATH_SHOWN);
+
+	if (!f || fault_kind(f) == F_CANCELLED)
+		return f;
+	text_add_printable(&shown, path, len);
+	f = fault_wrap(f, "%s%s'%s%s'", e->unreadable ? "" : what, e->unreadable ? "" : ": ",
+		       shown.data, path[len] ? "..." : "");
+	return builder_fault(e->b, f);
+}
 
 static struct fault *fill_attr(struct entry *e)
 {
@@ -167,7 +169,9 @@ static struct fault *copy_data(struct entry *e)
 
 	for (;;) {
 		TRY(cancel_check());
+		e->unreadable = true;
 		TRY(archive_reader_data(e->r, &data, &len, &offset));
+		e->unreadable = false;
 		if (!len)
 			return NULL;
 		TRY(ext4_file_write(b->w, offset, data, len));
@@ -321,7 +325,7 @@ static struct fault *read_layer(struct image_builder *b, struct archive_reader *
 		f = add_entry(&e);
 		free(e.xattrs);
 		if (f)
-			return entry_fault(b, what, item.path, f);
+			return entry_fault(&e, what, f);
 	}
 }
 

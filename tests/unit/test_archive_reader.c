@@ -10,84 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/archive_reader.h"
-#include "base/buf.h"
-
-static void put_octal(char *field, size_t width, uint64_t value)
-{
-	snprintf(field, width, "%0*llo", (int)width - 1, (unsigned long long)value);
-}
-
-/* One ustar header block; the fields that the tests do not care about are fixed. */
-static void add_header(struct buf *tar, const char *name, char type, uint64_t size,
-		       const char *link)
-{
-	char h[512] = {0};
-	unsigned int sum = 0;
-
-	memcpy(h, name, strnlen(name, 100));
-	put_octal(h + 100, 8, 0644);
-	put_octal(h + 108, 8, 0);
-	put_octal(h + 116, 8, 0);
-	put_octal(h + 124, 12, size);
-	put_octal(h + 136, 12, 1);
-	memset(h + 148, ' ', 8);
-	h[156] = type;
-	memcpy(h + 157, link, strnlen(link, 100));
-	memcpy(h + 257, "ustar\00000", 8);
-	for (size_t i = 0; i < sizeof(h); i++)
-		sum += (unsigned char)h[i];
-	snprintf(h + 148, 8, "%06o", sum);
-	buf_add(tar, h, sizeof(h));
-}
-
-static void pad(struct buf *tar)
-{
-	while (tar->len % 512)
-		buf_addc(tar, 0);
-}
-
-static void add_pax_record(struct buf *body, const char *key, const void *value, size_t len)
-{
-	size_t rest = strlen(key) + len + 3; /* blank, '=', newline */
-	size_t total = rest + 1;
-	char number[24];
-
-	while (rest + (size_t)snprintf(number, sizeof(number), "%zu", total) != total)
-		total = rest + strlen(number);
-	buf_addf(body, "%zu %s=", total, key);
-	buf_add(body, value, len);
-	buf_addc(body, '\n');
-}
-
-static void add_pax(struct buf *tar, const struct buf *body)
-{
-	add_header(tar, "pax", 'x', body->len, "");
-	buf_add(tar, body->data, body->len);
-	pad(tar);
-}
-
-static void end_tar(struct buf *tar)
-{
-	char zero[1024] = {0};
-
-	buf_add(tar, zero, sizeof(zero));
-}
-
-struct memory {
-	const struct buf *bytes;
-	size_t at, step;
-};
-
-static struct fault *read_memory(void *context, const void **data, size_t *len)
-{
-	struct memory *m = context;
-
-	*data = m->bytes->data + m->at;
-	*len = m->bytes->len - m->at < m->step ? m->bytes->len - m->at : m->step;
-	m->at += *len;
-	return NULL;
-}
+#include "tar_build.h"
 
 static struct archive_reader *open_memory(struct memory *m, unsigned int formats)
 {
@@ -110,17 +33,17 @@ static void check_names(void)
 
 	memset(long_name, 0xe9, 255);
 	long_name[255] = 0;
-	add_header(&tar, latin1, '0', 0, "");
-	add_header(&tar, utf8, '2', 0, latin1);
-	add_pax_record(&pax, "path", utf8, strlen(utf8));
-	add_pax_record(&pax, "linkpath", latin1, strlen(latin1));
-	add_pax(&tar, &pax);
-	add_header(&tar, "short", '2', 0, "x");
-	add_pax_record(&pax2, "path", long_name, 255);
-	add_pax_record(&pax2, "linkpath", utf8, strlen(utf8));
-	add_pax(&tar, &pax2);
-	add_header(&tar, "short", '1', 0, "x");
-	end_tar(&tar);
+	tar_add(&tar, latin1, '0', "");
+	tar_add(&tar, utf8, '2', latin1);
+	pax_record(&pax, "path", utf8, strlen(utf8));
+	pax_record(&pax, "linkpath", latin1, strlen(latin1));
+	tar_pax(&tar, &pax);
+	tar_add(&tar, "short", '2', "x");
+	pax_record(&pax2, "path", long_name, 255);
+	pax_record(&pax2, "linkpath", utf8, strlen(utf8));
+	tar_pax(&tar, &pax2);
+	tar_add(&tar, "short", '1', "x");
+	tar_end(&tar);
 
 	struct memory m = {&tar, 0, 700};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
@@ -165,14 +88,14 @@ static void xattrs_times_and_owners(void **state)
 	bool end;
 
 	(void)state;
-	add_pax_record(&pax, "uid", "4294967294", 10);
-	add_pax_record(&pax, "gid", "3000000000", 10);
-	add_pax_record(&pax, "mtime", "-2.250000001", 12);
-	add_pax_record(&pax, "size", "137438953472", 12);
-	add_pax_record(&pax, "SCHILY.xattr.security.capability", capability, 15);
-	add_pax_record(&pax, "LIBARCHIVE.xattr.user.b%3Dc", "AAEC", 4);
-	add_pax(&tar, &pax);
-	add_header(&tar, "f", '0', 0, "");
+	pax_record(&pax, "uid", "4294967294", 10);
+	pax_record(&pax, "gid", "3000000000", 10);
+	pax_record(&pax, "mtime", "-2.250000001", 12);
+	pax_record(&pax, "size", "137438953472", 12);
+	pax_record(&pax, "SCHILY.xattr.security.capability", capability, 15);
+	pax_record(&pax, "LIBARCHIVE.xattr.user.b%3Dc", "AAEC", 4);
+	tar_pax(&tar, &pax);
+	tar_add(&tar, "f", '0', "");
 
 	struct memory m = {&tar, 0, 4096};
 	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
@@ -210,7 +133,9 @@ static void a_cut_archive_is_corrupt(void **state)
 	bool end;
 
 	(void)state;
-	add_header(&tar, "f", '0', 5000, "");
+	const struct tar_entry f5000 = {.name = "f", .type = '0', .size = 5000};
+
+	tar_header(&tar, &f5000);
 	for (int i = 0; i < 4000; i++)
 		buf_addc(&tar, 'x');
 
