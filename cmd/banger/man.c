@@ -15,11 +15,12 @@
 static void add_escaped(struct buf *out, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
+		bool dashes = text[i] == '-' && ((i + 1 < len && text[i + 1] == '-') ||
+						 (i && text[i - 1] == '-'));
+
 		if (text[i] == '\\')
 			buf_adds(out, "\\e");
-		else if (text[i] == '-' && i + 1 < len && text[i + 1] == '-')
-			buf_adds(out, "\\-");
-		else if (text[i] == '-' && i && text[i - 1] == '-')
+		else if (dashes)
 			buf_adds(out, "\\-");
 		else
 			buf_addc(out, text[i]);

@@ -174,7 +174,6 @@ static void apply_host(struct config *config, const struct setting *s, unsigned 
 		       uint64_t memory_bytes)
 {
 	AUTO_FREE char *value = NULL, *origin = NULL, *total = NULL;
-	AUTO_FAULT f = NULL;
 
 	if (s->kind == SETTING_COUNT) {
 		uint64_t floor = cpus < 2 ? 1 : 2;
@@ -186,7 +185,7 @@ static void apply_host(struct config *config, const struct setting *s, unsigned 
 		total = text_size(memory_bytes);
 		origin = xasprintf("this host (%s of memory)", total);
 	}
-	f = apply(config, s, value, origin);
+	fault_free(apply(config, s, value, origin)); /* these values are always good */
 }
 
 void config_defaults(struct config *config, unsigned int cpus, uint64_t memory_bytes)

@@ -16,9 +16,9 @@ done
 # Milliseconds of one run of the command, the best of five rounds of twenty.
 cost()
 {
-	local best='' round i began ended
+	local best='' i began ended
 
-	for round in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		began=$EPOCHREALTIME
 		for i in {1..20}; do
 			"$@" > /dev/null 2>&1

@@ -46,9 +46,9 @@ forbid()
 	done < <(code_lines "$pattern" "$@")
 }
 
-mapfile -t lib < <(git ls-files 'lib/*.[ch]')
-mapfile -t cmd < <(git ls-files 'cmd/banger/*.[ch]')
-mapfile -t all < <(git ls-files 'lib/*.[ch]' 'cmd/*.[ch]')
+mapfile -t lib < <(find lib -name '*.[ch]')
+mapfile -t cmd < <(find cmd/banger -name '*.[ch]')
+mapfile -t all < <(find lib cmd -name '*.[ch]')
 
 # Downward only.  The same number means: side by side, neither may use the other.
 declare -A rank=([base]=0 [host]=1 [store]=2 [disk]=3 [net]=3 [guest]=3 [kernel]=4 [image]=5 [vmm]=7
