@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent.h"
 #include "build_info.h"
 
 int main(int argc, char **argv)
@@ -11,6 +12,10 @@ int main(int argc, char **argv)
 		printf("banger-agent %s (%s)\n", BANGER_VERSION, BANGER_COMMIT);
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "serve"))
+		return serve_run();
+	if (getpid() == 1)
+		boot_run(argv);
 	fprintf(stderr, "banger-agent: it runs inside a virtual machine, started by banger\n");
 	return 2;
 }

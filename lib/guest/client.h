@@ -17,7 +17,7 @@
 struct guest;
 
 enum guest_transport {
-	GUEST_VIRTIO, /* unix sockets <directory>/agent.0 .. agent.<GUEST_PORTS-1>, one client each */
+	GUEST_VIRTIO, /* unix sockets <directory>/agent.0 .. agent.15, one client each */
 };
 #define GUEST_PORTS 16
 
@@ -69,7 +69,8 @@ struct guest_status {
 /*
  * guest_exec_run() - run a command and pump its streams until it has ended and all output is
  * written.  SIGINT and SIGTERM seen by cancel.h are passed to the guest's process group when there
- * is no tty; a second one gives up.
+ * is no tty; a second one, or any with a tty, gives up.  After a time-out or a fault the command
+ * may still run: guest_close() makes the agent kill it, and nothing else may be done with @g.
  * Return: NULL and *@status; F_GUEST when the VM goes away; F_CANCELLED; F_SYS when @out fails.
  */
 struct fault *guest_exec_run(struct guest *g, const struct guest_exec *e,
@@ -84,6 +85,8 @@ struct fault *guest_sync(struct guest *g, int deadline_ms) MUST_CHECK;
  * agent has answered that it began; the end is seen by the VM's process going away.
  */
 struct fault *guest_power_off(struct guest *g, int deadline_ms) MUST_CHECK;
+/* guest_set_time() - set the guest's clock (ns since the epoch) when it is off by over 0.5 s. */
+struct fault *guest_set_time(struct guest *g, uint64_t time_ns, int deadline_ms) MUST_CHECK;
 /* guest_ping() - one round trip. */
 struct fault *guest_ping(struct guest *g, int deadline_ms) MUST_CHECK;
 

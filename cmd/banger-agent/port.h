@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port.h - the virtio-serial ports "banger.0" .. and the session on each.
+ *
+ * Theory of operation
+ *
+ * While no host is connected a port reports EPOLLHUP all the time, so the ports are waited for
+ * edge-triggered: the driver wakes its waiters when the host opens or closes, on data, and when
+ * written buffers come back.  A wake-up means: read until there is nothing left, write what is
+ * queued, then ask once whether the host is there.  The kernel learns of that through another queue
+ * than the data's, so the data of the next client may come before the news that the former one has
+ * gone.  Hence only a host that stays away for a while ends the session (a HELLO does so at once);
+ * from then until the next HELLO everything is rubbish (frame.h).
+ */
+#ifndef BANGER_AGENT_PORT_H
+#define BANGER_AGENT_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "guest/seed.h"
+
+/* ports_init() - look for ports now and whenever the kernel announces one. */
+void ports_init(const struct seed *seed);
+/* ports_reaped() - a child has ended; true when it belonged to a session. */
+bool ports_reaped(pid_t pid, int wait_status);
+/* ports_tick() - do what time asks for; returns when it wants to be called again, or -1. */
+int64_t ports_tick(void);
+
+#endif

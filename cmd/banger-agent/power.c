@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "power.h"
+
+#include <fcntl.h>
+#include <mntent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+
+#include "agent.h"
+#include "session.h"
+
+#define SYSTEMD_POWER_OFF (34 + 4) /* SIGRTMIN+4 as the kernel counts; musl's SIGRTMIN is another */
+#define TERM_MS		  2000	   /* from TERM to KILL when the agent is pid 1 */
+
+static void sleep_ms(int ms)
+{
+	usleep((useconds_t)ms * 1000);
+}
+
+void power_off_now(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	reboot(RB_AUTOBOOT); /* a machine that cannot turn itself off ends by a reboot */
+	for (;;)
+		pause();
+}
+
+/* Is pid 1 ready for signal @number?  The kernel drops what pid 1 neither blocks nor handles. */
+static bool init_listens(int number)
+{
+	AUTO_BUF text = BUF_INIT;
+	static const char *const lines[] = { "\nSigBlk:", "\nSigCgt:" };
+
+	fault_free(read_text("/proc/1/status", 65536, &text));
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		const char *line = strstr(text.data, lines[i]);
+
+		if (line && strtoull(line + 8, NULL, 16) >> (number - 1) & 1)
+			return true;
+	}
+	return false;
+}
+
+static void run(const char *const *argv)
+{
+	AUTO_FREE char *path = xstrdup(argv[0]);
+	pid_t pid = fork();
+
+	if (!pid) {
+		execv(path, (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+}
+
+/* What the image's init understands as "power off". */
+static void ask_init(void)
+{
+	static const char *const openrc[] = { "/sbin/openrc-shutdown", "-p", "now", NULL };
+	static const char *const sysv[] = { "/sbin/shutdown", "-h", "-P", "now", NULL };
+	static const char *const other[] = { "/sbin/poweroff", NULL };
+	char exe[256] = "";
+	ssize_t n = readlink("/proc/1/exe", exe, sizeof(exe) - 1);
+	const char *base = n > 0 ? strrchr(exe, '/') : NULL;
+
+	base = base ? base + 1 : "";
+	if (!strcmp(base, "systemd") || !strcmp(base, "busybox")) {
+		int number = *base == 's' ? SYSTEMD_POWER_OFF : SIGUSR2;
+
+		for (int i = 0; i < 600 && !init_listens(number); i++)
+			sleep_ms(50);
+		kill(1, number);
+	} else if (!strcmp(base, "openrc-init")) {
+		run(openrc);
+	} else {
+		run(access(sysv[0], X_OK) ? other : sysv);
+	}
+}
+
+static void count(pid_t pid, pid_t sid, void *context)
+{
+	(void)pid;
+	(void)sid;
+	++*(int *)context;
+}
+
+static bool alone(void)
+{
+	int others = 0;
+
+	process_each(count, &others);
+	return !others;
+}
+
+static void end_all_processes(void)
+{
+	int64_t limit = now_ms() + TERM_MS;
+
+	kill(-1, SIGTERM);
+	kill(-1, SIGHUP); /* an interactive shell ignores TERM */
+	kill(-1, SIGCONT);
+	while (!alone() && now_ms() < limit)
+		sleep_ms(10);
+	kill(-1, SIGKILL);
+	while (!alone() && now_ms() < limit + TERM_MS)
+		sleep_ms(10);
+}
+
+static void unmount_disks(void)
+{
+	FILE *mounts = setmntent("/proc/mounts", "re");
+	struct strings disks = { 0 };
+	struct mntent *m;
+
+	while (mounts && (m = getmntent(mounts)))
+		if (!strncmp(m->mnt_fsname, "/dev/", 5))
+			strings_add(&disks, m->mnt_dir);
+	if (mounts)
+		endmntent(mounts);
+	for (size_t i = disks.n; i-- > 0;)
+		if (umount2(disks.v[i], UMOUNT_NOFOLLOW))
+			mount(NULL, disks.v[i], NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	strings_release(&disks);
+}
+
+static void power_off(bool no_init) __attribute__((noreturn));
+static void power_off(bool no_init)
+{
+	sync();
+	if (no_init) {
+		end_all_processes();
+		unmount_disks();
+		power_off_now();
+	}
+	ask_init();
+	sleep(POWER_LIMIT_S);
+	say("the image's init has not powered off within %d seconds; turning the machine off",
+	    POWER_LIMIT_S);
+	power_off_now();
+}
+
+bool power_off_begin(void)
+{
+	static bool begun;
+	bool no_init = getpid() == 1;
+	pid_t pid;
+
+	if (begun)
+		return true;
+	pid = fork();
+	if (!pid) {
+		setsid();
+		power_off(no_init);
+	}
+	begun = pid > 0;
+	return begun;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "agent.h"
+
+#define HOSTS	   "/etc/hosts"
+#define HOSTS_MARK "# banger"
+#define HOSTS_MAX  (16 << 20)
+
+/* Replace @path by a regular file, also when it is a link to a place that does not exist yet. */
+static struct fault *replace(const char *path, const char *text)
+{
+	AUTO_FREE char *temporary = xasprintf("%s.banger-new", path);
+
+	if (unlink(temporary) && errno != ENOENT)
+		return fault_sys(F_SYS, "removing '%s'", temporary);
+	TRY(write_text(temporary, text, 0644));
+	if (chmod(temporary, 0644) || rename(temporary, path))
+		return fault_sys(F_SYS, "replacing '%s'", path);
+	return NULL;
+}
+
+static struct fault *set_hostname(const char *name)
+{
+	AUTO_FREE char *line = xasprintf("%s\n", name);
+	AUTO_BUF old = BUF_INIT;
+
+	if (sethostname(name, strlen(name)))
+		return fault_sys(F_SYS, "setting the host name");
+	fault_free(read_text("/etc/hostname", 4096, &old));
+	return strcmp(old.data, line) ? replace("/etc/hostname", line) : NULL;
+}
+
+/* The image's lines stay; ours is the one that ends in HOSTS_MARK. */
+static struct fault *set_hosts(const char *name)
+{
+	AUTO_BUF old = BUF_INIT, text = BUF_INIT;
+	struct fault *f = read_text(HOSTS, HOSTS_MAX, &old);
+	char *rest;
+
+	if (f && fault_errno(f) != ENOENT)
+		return f;
+	fault_free(f);
+	rest = old.data;
+	if (!strstr(old.data, "localhost"))
+		buf_adds(&text, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n");
+	while (rest && *rest) {
+		char *line = strsep(&rest, "\n");
+
+		if (!strstr(line, HOSTS_MARK))
+			buf_addf(&text, "%s\n", line);
+	}
+	buf_addf(&text, "127.0.1.1\t%s\t%s\n", name, HOSTS_MARK);
+	return replace(HOSTS, text.data);
+}
+
+static struct fault *set_resolver(const struct strings *dns)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	for (size_t i = 0; i < dns->n; i++)
+		buf_addf(&text, "nameserver %s\n", dns->v[i]);
+	return replace("/etc/resolv.conf", text.data);
+}
+
+/* Forward only: a clock that is ahead of the host's by a little is not worth a jump back. */
+static struct fault *set_clock(uint64_t ns)
+{
+	struct timespec now, seeded = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec > seeded.tv_sec ||
+	    (now.tv_sec == seeded.tv_sec && now.tv_nsec >= seeded.tv_nsec))
+		return NULL;
+	if (clock_settime(CLOCK_REALTIME, &seeded))
+		return fault_sys(F_SYS, "setting the clock");
+	return NULL;
+}
+
+void settings_apply(const struct seed *seed)
+{
+	say_fault(set_clock(seed->time_ns));
+	if (mkdir("/etc", 0755) && errno != EEXIST)
+		say("making '/etc' failed");
+	if (seed->hostname && *seed->hostname) {
+		say_fault(set_hostname(seed->hostname));
+		say_fault(set_hosts(seed->hostname));
+	}
+	if (seed->net.dns.n)
+		say_fault(set_resolver(&seed->net.dns));
+}
