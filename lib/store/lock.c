@@ -34,7 +34,7 @@ _Bool lock_holder(int dir, const char *name, struct lock_holder *holder)
 		return false;
 	line[n] = '\0';
 	*holder = (struct lock_holder){ 0 };
-	if (sscanf(line, "%d %31[a-z -] @%lld", &pid, holder->verb, &since) != 3 || pid <= 0)
+	if (sscanf(line, "%d %31[a-z-] @%lld", &pid, holder->verb, &since) != 3 || pid <= 0)
 		return false;
 	holder->verb[strcspn(holder->verb, " ")] = '\0'; /* the blank before the "@" */
 	holder->pid = pid;
