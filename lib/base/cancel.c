@@ -9,7 +9,7 @@
 
 static volatile sig_atomic_t seen_signal;
 static int event = -1;
-static int holds;
+static _Atomic int holds;
 
 static void note_signal(int number)
 {

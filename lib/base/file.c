@@ -90,8 +90,8 @@ struct fault *file_pwrite_all(int fd, const void *data, size_t len, off_t offset
 	return NULL;
 }
 
-struct fault *file_write_atomic(int dir, const char *name, const void *data, size_t len,
-				mode_t mode)
+static struct fault *replace(int dir, const char *name, const void *data, size_t len, mode_t mode,
+			     bool durable)
 {
 	AUTO_FREE char *temp = NULL;
 	AUTO_FD fd = -1;
@@ -99,11 +99,25 @@ struct fault *file_write_atomic(int dir, const char *name, const void *data, siz
 
 	TRY(file_temp(dir, name, mode, &temp, &fd));
 	f = file_write_all(fd, data, len, name);
-	if (!f)
+	if (!f && durable)
 		f = file_publish(dir, temp, name, fd);
+	else if (!f && renameat(dir, temp, dir, name) < 0)
+		f = fault_sys(F_SYS, "putting '%s' into place", name);
 	if (f)
 		unlinkat(dir, temp, 0); /* already renamed when only the last sync failed */
 	return f;
+}
+
+struct fault *file_write_atomic(int dir, const char *name, const void *data, size_t len,
+				mode_t mode)
+{
+	return replace(dir, name, data, len, mode, true);
+}
+
+struct fault *file_write_volatile(int dir, const char *name, const void *data, size_t len,
+				  mode_t mode)
+{
+	return replace(dir, name, data, len, mode, false);
 }
 
 struct fault *file_read_fd(int fd, size_t max, const char *what, struct buf *out)
@@ -162,6 +176,15 @@ struct fault *file_write_record(int dir, const char *name, const struct record_t
 
 	record_write(type, record, &text);
 	return file_write_atomic(dir, name, text.data, text.len, 0600);
+}
+
+struct fault *file_write_record_volatile(int dir, const char *name,
+					 const struct record_type *type, const void *record)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	record_write(type, record, &text);
+	return file_write_volatile(dir, name, text.data, text.len, 0600);
 }
 
 struct fault *dir_open(int at, const char *path, int *fd)

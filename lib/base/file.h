@@ -25,6 +25,13 @@ struct fault *file_write_atomic(int dir, const char *name, const void *data, siz
 				mode_t mode) MUST_CHECK;
 
 /*
+ * file_write_volatile() - the same without waiting for the disk: for what means nothing after a
+ * reboot.  Still never seen half written, and still there after kill -9.
+ */
+struct fault *file_write_volatile(int dir, const char *name, const void *data, size_t len,
+				  mode_t mode) MUST_CHECK;
+
+/*
  * file_temp() - create a temporary file ".<name>.tmp-<random>" in @dir, mode @mode.
  * @temp_name: out, owned.  @fd: out, owned, O_RDWR.  Finish with file_publish() or unlinkat().
  */
@@ -59,6 +66,8 @@ struct fault *file_read_record(int dir, const char *name, const struct record_ty
 			       const char *what, void *out) MUST_CHECK;
 struct fault *file_write_record(int dir, const char *name, const struct record_type *type,
 				const void *record) MUST_CHECK;
+struct fault *file_write_record_volatile(int dir, const char *name, const struct record_type *type,
+					 const void *record) MUST_CHECK;
 
 /* dir_open() - open directory @path below @at (AT_FDCWD allowed), O_NOFOLLOW. @fd: out, owned. */
 struct fault *dir_open(int at, const char *path, int *fd) MUST_CHECK;

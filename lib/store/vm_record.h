@@ -36,6 +36,7 @@ struct vm_spec {
 };
 
 struct vm_handles {
+	char *id;	       /* of the VM: spec.json may be the file that is lost */
 	struct process_id vmm; /* the VMM's process */
 	char *driver;	       /* "qemu" */
 	char *accel;	       /* "kvm", "tcg" */

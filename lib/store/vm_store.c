@@ -175,7 +175,7 @@ struct fault *vm_handles_read(const struct vm_dir *d, struct vm_handles *handles
 
 struct fault *vm_handles_write(const struct vm_dir *d, const struct vm_handles *h)
 {
-	return fault_wrap(file_write_record(d->fd, VM_HANDLES_FILE, &vm_handles_type, h),
+	return fault_wrap(file_write_record_volatile(d->fd, VM_HANDLES_FILE, &vm_handles_type, h),
 			  "VM '%s'", d->name);
 }
 
@@ -194,7 +194,7 @@ struct fault *vm_op_set(const struct vm_dir *d, const char *verb, const char *st
 	op.since = text_time(time(NULL));
 	if (!process_identify(getpid(), &op.by))
 		op.by = (struct process_id){ .pid = (uint64_t)getpid() };
-	f = file_write_record(d->fd, VM_OP_FILE, &vm_op_type, &op);
+	f = file_write_record_volatile(d->fd, VM_OP_FILE, &vm_op_type, &op);
 	record_release(&vm_op_type, &op);
 	return fault_wrap(f, "VM '%s'", d->name);
 }

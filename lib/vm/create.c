@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* create.c - everything is checked first, then made in a hidden directory, then renamed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "disk/ext4.h"
+#include "disk/root_disk.h"
+#include "host/machine.h"
+#include "image/image.h"
+#include "kernel/kernel.h"
+#include "vm/vm.h"
+
+#define MEMORY_MIN    (64 * MIB)
+#define WORK_DISK_MIN (16 * MIB)
+#define DISK_MAX      (4096 * GIB)
+#define VCPU_MAX      64
+/* What a new VM writes at once: disk metadata, boot archive, logs. */
+#define FREE_SPACE_MIN (128 * MIB)
+
+static const char *or_else(const char *given, const char *otherwise)
+{
+	return given ? given : otherwise;
+}
+
+static struct fault *check_range(const char *what, uint64_t value, uint64_t min, uint64_t max)
+{
+	AUTO_FREE char *have = text_size(value), *low = text_size(min), *high = text_size(max);
+
+	if (value >= min && value <= max)
+		return NULL;
+	return fault_new(F_INVALID, "%s %s is out of range: from %s to %s", what, have, low, high);
+}
+
+static struct fault *check_sizes(const struct vm_spec *spec)
+{
+	uint64_t total = machine_memory_total();
+
+	if (!spec->vcpu || spec->vcpu > VCPU_MAX)
+		return fault_new(F_INVALID, "a VM can have 1 to %d vCPUs, not %llu", VCPU_MAX,
+				 (unsigned long long)spec->vcpu);
+	TRY(check_range("memory", spec->memory_bytes, MEMORY_MIN, total ? total : DISK_MAX));
+	TRY(check_range("work disk", spec->disk_bytes, WORK_DISK_MIN, DISK_MAX));
+	return check_range("root disk", spec->system_bytes, MIB, DISK_MAX);
+}
+
+static bool in_words(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = strstr(words, word); at && len; at = strstr(at + 1, word))
+		if ((at == words || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+			return true;
+	return false;
+}
+
+static struct fault *check_words(const struct vm_spec *spec)
+{
+	if (!in_words(NET_WORDS, spec->net))
+		return fault_new(F_INVALID, "there is no network mode '%s'; use one of: %s",
+				 spec->net, NET_WORDS);
+	if (!in_words(DISK_MODE_WORDS, spec->disk_mode))
+		return fault_new(F_INVALID, "there is no disk mode '%s'; use one of: %s",
+				 spec->disk_mode, DISK_MODE_WORDS);
+	for (size_t i = 0; i < spec->env.n; i++)
+		if (!strchr(spec->env.v[i], '=') || spec->env.v[i][0] == '=')
+			return fault_new(F_INVALID, "environment setting '%.64s' is not KEY=VALUE",
+					 spec->env.v[i]);
+	if (spec->workdir && spec->workdir[0] != '/')
+		return fault_new(F_INVALID, "working directory '%s' is not an absolute path",
+				 spec->workdir);
+	return NULL;
+}
+
+static struct fault *check_name_free(const struct store *s, const char *name)
+{
+	AUTO_FD dir = -1;
+	AUTO_FAULT absent = store_object_open(s, COLLECTION_VMS, name, &dir);
+
+	if (absent)
+		return NULL;
+	return fault_hint(fault_new(F_EXISTS, "there is a VM '%s' already", name),
+			  "Choose another --name, or remove it with: banger vm delete %s", name);
+}
+
+static struct fault *check_space(const struct store *s)
+{
+	AUTO_FREE char *have = NULL;
+	uint64_t bytes = 0;
+
+	TRY(machine_free_bytes(s->dir, &bytes));
+	if (bytes >= FREE_SPACE_MIN)
+		return NULL;
+	have = text_size(bytes);
+	return fault_hint(fault_new(F_NO_SPACE, "only %s are free below '%s'", have, s->path),
+			  "Remove what is not needed: banger vm list; banger image list");
+}
+
+static char *copy_or_null(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+static char *new_id(void)
+{
+	unsigned char bits[VM_ID_HEX_LEN / 2];
+
+	if (getrandom(bits, sizeof(bits), 0) != sizeof(bits))
+		abort(); /* cannot fail for so few bytes once the host is up */
+	return text_hex(bits, sizeof(bits));
+}
+
+static void fill_spec(const struct config *config, const struct vm_create *w, struct vm_spec *spec)
+{
+	*spec = (struct vm_spec){
+		.name = w->name ? xstrdup(w->name) : name_generate(),
+		.id = new_id(),
+		.created = text_time(time(NULL)),
+		.image = xstrdup(or_else(w->image, config->default_image)),
+		.kernel = copy_or_null(w->kernel),
+		.vcpu = w->vcpu ? w->vcpu : config->vcpu,
+		.memory_bytes = w->memory_bytes ? w->memory_bytes : config->memory_bytes,
+		.disk_bytes = w->disk_bytes ? w->disk_bytes : config->disk_size_bytes,
+		.system_bytes = w->system_bytes ? w->system_bytes : config->system_overlay_bytes,
+		.net = xstrdup(or_else(w->net, "user")),
+		.vmm = xstrdup(or_else(w->vmm, config->vmm)),
+		.disk_mode = xstrdup(or_else(w->disk_mode, "auto")),
+		.user = copy_or_null(w->user),
+		.workdir = copy_or_null(w->workdir),
+		.run_entrypoint = w->run_entrypoint,
+		.wanted = xstrdup("created"),
+	};
+	for (size_t i = 0; i < w->n_env; i++)
+		strings_add(&spec->env, w->env[i]);
+}
+
+/* What the image says: its digest, its kernel, its architecture, its least size. */
+static struct fault *adopt_image(const struct config *config, const struct image_record *image,
+				 bool system_given, struct vm_spec *spec)
+{
+	if (image->arch && strcmp(image->arch, machine_arch()))
+		return fault_new(F_UNSUPPORTED, "image '%s' is for %s, this host is %s", spec->image,
+				 image->arch, machine_arch());
+	if (spec->system_bytes < image->size_bytes) {
+		AUTO_FREE char *least = text_size(image->size_bytes);
+
+		if (system_given)
+			return fault_hint(fault_new(F_INVALID, "the root disk is too small for image "
+						    "'%s'", spec->image),
+					  "Give at least --system-overlay-size %s.", least);
+		spec->system_bytes = image->size_bytes;
+	}
+	spec->image_digest = copy_or_null(image->manifest_digest);
+	if (!spec->kernel)
+		spec->kernel = xstrdup(or_else(image->kernel, config->default_kernel));
+	return NULL;
+}
+
+static struct fault *make_work_disk(const struct vm_dir *dir, uint64_t size_bytes)
+{
+	struct ext4_options options = { .size_bytes = size_bytes, .label = "banger-work",
+					.root_mode = 0700 };
+	AUTO_FD fd = openat(dir->fd, VM_WORK_FILE,
+			    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fault_sys(F_SYS, "creating the work disk");
+	return fault_wrap(ext4_make_empty(fd, &options), "making the work disk");
+}
+
+static struct fault *fill_dir(const struct store *s, const struct vm_dir *dir, bool qcow2_ok,
+			      struct vm_spec *spec)
+{
+	AUTO_FREE char *rootfs = store_object_path(s, COLLECTION_IMAGES, spec->image,
+						   IMAGE_ROOTFS_FILE);
+	const char *made = NULL;
+
+	TRY(root_disk_make(rootfs, dir->fd, VM_ROOT_FILE, spec->system_bytes, spec->disk_mode,
+			   qcow2_ok, &made));
+	free(spec->disk_mode);
+	spec->disk_mode = xstrdup(made);
+	TRY(make_work_disk(dir, spec->disk_bytes));
+	return vm_spec_write(dir, spec);
+}
+
+/* Short ids name sockets and devices, so two VMs must not share one. */
+static struct fault *short_id_taken(const struct store *s, const struct vm_spec *spec, bool *taken)
+{
+	struct strings names;
+
+	TRY(store_names(s, COLLECTION_VMS, &names));
+	*taken = false;
+	for (size_t i = 0; i < names.n && !*taken; i++) {
+		AUTO_VM_DIR dir = VM_DIR_INIT;
+		struct vm_spec other = { 0 };
+		AUTO_FAULT f = vm_dir_open(s, names.v[i], &dir);
+
+		if (!f)
+			f = vm_spec_read(&dir, &other);
+		*taken = !f && strcmp(names.v[i], spec->name) &&
+			 !strncmp(other.id, spec->id, SHORT_ID_LEN);
+		record_release(&vm_spec_type, &other);
+	}
+	strings_release(&names);
+	return NULL;
+}
+
+/* From an empty hidden directory to a VM; the image is kept from being deleted meanwhile. */
+static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *spec)
+{
+	AUTO_LOCK image = LOCK_INIT;
+	AUTO_LOCK kernel = LOCK_INIT;
+	AUTO_VM_DIR dir = VM_DIR_INIT;
+	bool taken = true;
+	struct fault *f;
+
+	TRY(vm_dir_stage(s, spec->name, &dir));
+	f = store_object_lock(s, COLLECTION_IMAGES, spec->image, LOCK_SHARED, "create", &image);
+	if (!f)
+		f = store_object_lock(s, COLLECTION_KERNELS, spec->kernel, LOCK_SHARED, "create",
+				      &kernel);
+	while (!f && taken) {
+		f = short_id_taken(s, spec, &taken);
+		if (!f && taken) {
+			free(spec->id);
+			spec->id = new_id();
+		}
+	}
+	if (!f)
+		f = fill_dir(s, &dir, qcow2_ok, spec);
+	if (!f)
+		f = vm_dir_publish(s, &dir);
+	if (f)
+		f = fault_attach(f, vm_dir_discard(s, &dir));
+	return f;
+}
+
+static struct fault *create(const struct store *s, const struct config *config,
+			    struct progress *progress, const struct vm_create *wanted,
+			    const struct vmm_choice *choice, struct vm_spec *spec)
+{
+	struct image_record image = { 0 };
+	struct fault *f;
+
+	TRY(image_ensure(s, spec->image, progress));
+	f = image_load(s, spec->image, &image);
+	if (!f)
+		f = adopt_image(config, &image, wanted->system_bytes != 0, spec);
+	if (!f)
+		f = kernel_ensure(s, spec->kernel, progress);
+	if (!f)
+		f = make(s, choice->driver->qcow2, spec);
+	record_release(&image_record_type, &image);
+	return f;
+}
+
+static struct fault *check(const struct store *s, const struct config *config,
+			   const struct vm_spec *spec, struct vmm_choice *choice)
+{
+	TRY(name_check_vm(spec->name));
+	TRY(name_check_object("image", spec->image));
+	if (spec->kernel)
+		TRY(name_check_object("kernel", spec->kernel));
+	TRY(check_sizes(spec));
+	TRY(check_words(spec));
+	TRY(check_name_free(s, spec->name));
+	TRY(check_space(s));
+	return vmm_choose(spec->vmm, config, choice);
+}
+
+struct fault *vm_create(const struct store *s, const struct config *config,
+			struct progress *progress, const struct vm_create *wanted,
+			void (*announce)(void *context, const struct vm_spec *spec), void *context,
+			char **name)
+{
+	struct vmm_choice choice = { 0 };
+	struct vm_spec spec;
+	struct fault *f;
+
+	fill_spec(config, wanted, &spec);
+	f = check(s, config, &spec, &choice);
+	if (!f && choice.note)
+		progress_note(progress, "banger: %s", choice.note);
+	if (!f && announce)
+		announce(context, &spec);
+	if (!f)
+		f = create(s, config, progress, wanted, &choice, &spec);
+	if (!f)
+		*name = xstrdup(spec.name);
+	vmm_choice_release(&choice);
+	record_release(&vm_spec_type, &spec);
+	return f;
+}

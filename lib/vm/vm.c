@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+void vm_release(struct vm *vm)
+{
+	vm_dir_release(&vm->dir);
+	record_release(&vm_spec_type, &vm->spec);
+	record_release(&vm_handles_type, &vm->handles);
+	fault_free(vm->spec_fault);
+	free(vm->run_dir);
+	*vm = VM_INIT;
+}
+
+/* Names and ids of all VMs; ids of unreadable ones are empty and match nothing. */
+static struct fault *list_ids(const struct store *s, const struct strings *names,
+			      struct strings *ids)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		AUTO_VM_DIR dir = VM_DIR_INIT;
+		struct vm_spec spec = { 0 };
+		AUTO_FAULT f = vm_dir_open(s, names->v[i], &dir);
+
+		if (!f)
+			f = vm_spec_read(&dir, &spec);
+		strings_add(ids, f ? "" : spec.id);
+		record_release(&vm_spec_type, &spec);
+	}
+	return NULL;
+}
+
+/* A VM whose name and id both fit must not be ambiguous with itself. */
+static struct fault *find_by_prefix(const struct store *s, const struct strings *names,
+				    const char *wanted, char **name)
+{
+	struct strings ids = { 0 };
+	struct strings fitting = { 0 };
+	struct fault *f = list_ids(s, names, &ids);
+	size_t len = strlen(wanted), index = 0;
+
+	for (size_t i = 0; !f && i < names->n && !*name; i++)
+		if (!strcmp(ids.v[i], wanted))
+			*name = xstrdup(names->v[i]);
+	for (size_t i = 0; !f && i < names->n && !*name; i++)
+		if (len && (!strncmp(names->v[i], wanted, len) || !strncmp(ids.v[i], wanted, len)))
+			strings_add(&fitting, names->v[i]);
+	if (!f && !*name && fitting.n == 1) {
+		*name = xstrdup(fitting.v[0]);
+	} else if (!f && !*name && fitting.n > 1) {
+		AUTO_BUF candidates = BUF_INIT;
+
+		for (size_t i = 0; i < fitting.n && i < 10; i++)
+			buf_addf(&candidates, "%s%s", i ? ", " : "", fitting.v[i]);
+		f = fault_new(F_AMBIGUOUS, "'%.64s' fits several VMs: %s%s", wanted, candidates.data,
+			      fitting.n > 10 ? ", ..." : "");
+	} else if (!f && !*name) {
+		f = name_find("VM", &fitting, wanted, &index); /* says that there is none */
+	}
+	strings_release(&ids);
+	strings_release(&fitting);
+	return f;
+}
+
+struct fault *vm_resolve(const struct store *s, const char *wanted, char **name)
+{
+	struct strings names;
+	struct fault *f;
+	AUTO_FD dir = -1;
+	AUTO_FAULT absent = store_object_open(s, COLLECTION_VMS, wanted, &dir);
+
+	if (!absent) {
+		*name = xstrdup(wanted);
+		return NULL;
+	}
+	TRY(store_names(s, COLLECTION_VMS, &names));
+	*name = NULL;
+	f = find_by_prefix(s, &names, wanted, name);
+	strings_release(&names);
+	return fault_hint(f, "See what there is with: banger vm list");
+}
+
+/*
+ * The run directory of a VM whose id is lost: each one holds a link "vm" to its VM's directory.
+ */
+static char *search_run_dir(const struct store *s, const struct vm_dir *dir)
+{
+	AUTO_FD run = open(s->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct strings names = { 0 };
+	char *found = NULL;
+
+	if (run < 0)
+		return NULL;
+	fault_free(dir_names(run, s->run_path, &names));
+	for (size_t i = 0; i < names.n && !found; i++) {
+		AUTO_FREE char *link = xasprintf("%s/vm", names.v[i]);
+		char target[4096];
+		ssize_t n = readlinkat(run, link, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (!strcmp(target, dir->path))
+			found = xasprintf("%s/%s", s->run_path, names.v[i]);
+	}
+	strings_release(&names);
+	return found;
+}
+
+static bool is_id(const char *id)
+{
+	return id && strlen(id) == VM_ID_HEX_LEN &&
+	       strspn(id, "0123456789abcdef") == VM_ID_HEX_LEN;
+}
+
+static void load_records(struct vm *vm)
+{
+	AUTO_FAULT lost = NULL;
+
+	vm->spec_fault = vm_spec_read(&vm->dir, &vm->spec);
+	lost = vm_handles_read(&vm->dir, &vm->handles);
+	if (!vm->spec_fault)
+		vm->run_dir = vm_run_path(vm->store, vm->spec.id);
+	else if (is_id(vm->handles.id))
+		vm->run_dir = vm_run_path(vm->store, vm->handles.id);
+	else
+		vm->run_dir = search_run_dir(vm->store, &vm->dir);
+}
+
+struct fault *vm_open(const struct store *s, const struct config *config, const char *name,
+		      struct vm *vm)
+{
+	*vm = VM_INIT;
+	vm->store = s;
+	vm->config = config;
+	TRY(vm_dir_open(s, name, &vm->dir));
+	load_records(vm);
+	return NULL;
+}
+
+struct fault *vm_lock(const struct store *s, const struct config *config,
+		      struct progress *progress, const char *name, const char *verb, struct vm *vm)
+{
+	*vm = VM_INIT;
+	vm->store = s;
+	vm->config = config;
+	vm->progress = progress;
+	TRY(vm_dir_lock(s, name, verb, &vm->dir));
+	load_records(vm);
+	return NULL;
+}
+
+struct fault *vm_need_spec(struct vm *vm)
+{
+	if (!vm->spec_fault)
+		return NULL;
+	return fault_hint(fault_new(fault_kind(vm->spec_fault), "%s",
+				    fault_message(vm->spec_fault)),
+			  "Remove it with: banger vm delete %s", vm->dir.name);
+}
+
+static bool is_alive(const struct process_id *id)
+{
+	AUTO_FD pidfd = process_open(id);
+
+	return pidfd >= 0;
+}
+
+bool vm_find_process(const struct vm *vm, struct process_id *id)
+{
+	AUTO_FREE char *socket = NULL;
+	AUTO_FREE char *initrd = NULL;
+
+	if (vm->handles.vmm.pid && is_alive(&vm->handles.vmm)) {
+		record_copy(&process_id_type, &vm->handles.vmm, id);
+		return true;
+	}
+	/* A VMM without a run directory cannot be: it is made before and removed after it. */
+	if (!vm->run_dir || access(vm->run_dir, F_OK) < 0)
+		return false;
+	socket = vmm_find(vm->handles.driver)->socket_path(vm->run_dir);
+	if (process_find(socket, id))
+		return true;
+	initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path);
+	return process_find(initrd, id);
+}
+
+enum vm_state vm_state(const struct vm *vm)
+{
+	struct process_id id;
+
+	if (vm_find_process(vm, &id)) {
+		process_id_release(&id);
+		return VM_RUNNING;
+	}
+	if (vm->spec_fault || vm->spec.last_error)
+		return VM_FAILED;
+	return vm->spec.wanted && strcmp(vm->spec.wanted, "created") ? VM_STOPPED : VM_CREATED;
+}
+
+const char *vm_state_name(enum vm_state state)
+{
+	static const char *const names[VM_STATES] = { "created", "running", "stopped", "failed" };
+
+	return names[state];
+}
+
+struct fault *vm_touch(struct vm *vm)
+{
+	free(vm->spec.touched);
+	vm->spec.touched = text_time(time(NULL));
+	return vm_spec_write(&vm->dir, &vm->spec);
+}
+
+static bool still_alive(void *context)
+{
+	return is_alive(context);
+}
+
+struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
+{
+	struct guest_address address = { GUEST_VIRTIO, vm->run_dir };
+	struct process_id id;
+	struct fault *f;
+
+	TRY(vm_need_spec(vm));
+	if (!vm_find_process(vm, &id))
+		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
+				  "Start it with: banger vm start %s", vm->dir.name);
+	f = guest_connect(&address, wait_ms, still_alive, &id, guest);
+	process_id_release(&id);
+	if (f && fault_kind(f) != F_CANCELLED)
+		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
+			       "See what the guest printed with: banger vm logs %s", vm->dir.name);
+	return f;
+}
+
+struct fault *vm_signal_number(const char *name, int *number)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {
+		{ "TERM", SIGTERM }, { "KILL", SIGKILL }, { "INT", SIGINT },   { "HUP", SIGHUP },
+		{ "QUIT", SIGQUIT }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ABRT", SIGABRT },
+	};
+	const char *bare = strncasecmp(name, "SIG", 3) ? name : name + 3;
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (!strcasecmp(bare, signals[i].name)) {
+			*number = signals[i].number;
+			return NULL;
+		}
+	return fault_new(F_INVALID, "'%.32s' is not a signal that can be sent to a VM: use TERM, KILL, "
+			 "INT, HUP, QUIT, USR1, USR2 or ABRT", name);
+}
