@@ -4,6 +4,17 @@
 
 const struct command *const commands[] = {
 	&command_vm,
+	&command_vm_run,
+	&command_vm_create,
+	&command_vm_list,
+	&command_vm_show,
+	&command_vm_exec,
+	&command_vm_logs,
+	&command_vm_start,
+	&command_vm_stop,
+	&command_vm_restart,
+	&command_vm_kill,
+	&command_vm_delete,
 	&command_image,
 	&command_image_import,
 	&command_image_pull,

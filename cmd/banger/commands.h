@@ -24,6 +24,13 @@ extern const struct command command_kernel_import, command_kernel_pull, command_
 	command_kernel_show, command_kernel_delete;
 /* cmd_man.c */
 extern const struct command command_internal_man;
+/* cmd_vm_run.c */
+extern const struct command command_vm_run, command_vm_create, command_vm_exec;
+/* cmd_vm_life.c */
+extern const struct command command_vm_start, command_vm_stop, command_vm_restart, command_vm_kill,
+	command_vm_delete;
+/* cmd_vm_list.c */
+extern const struct command command_vm_list, command_vm_show, command_vm_logs;
 /* cmd_version.c */
 extern const struct command command_version;
 

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_vm_list.c - observers: list, show, logs.  They take no lock and write nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "banger/commands.h"
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "vm/vm.h"
+
+/* One VM as people and programs see it. */
+struct view {
+	char *name;
+	char *id;
+	char *state;
+	char *operation; /* "start: vmm" while one is under way; NULL */
+	char *fault;	 /* why its records cannot be read; NULL */
+	struct vm_spec spec;
+	struct vm_handles handles;
+	char *directory;
+	char *run_directory;
+};
+
+static const struct field view_fields[] = {
+	FIELD(struct view, name, FIELD_STRING),
+	FIELD(struct view, id, FIELD_STRING),
+	FIELD(struct view, state, FIELD_STRING),
+	FIELD(struct view, operation, FIELD_STRING),
+	FIELD(struct view, fault, FIELD_STRING),
+	FIELD_SUB(struct view, spec, FIELD_RECORD, &vm_spec_type),
+	FIELD_SUB(struct view, handles, FIELD_RECORD, &vm_handles_type),
+	FIELD(struct view, directory, FIELD_STRING),
+	FIELD(struct view, run_directory, FIELD_STRING),
+};
+
+static const struct record_type view_type = {
+	"vm", sizeof(struct view), view_fields, ARRAY_LEN(view_fields), 0,
+};
+
+/* The operation under way, if its process is still there.  Owned. */
+static char *operation_of(const struct vm *vm)
+{
+	struct vm_op op = { 0 };
+	AUTO_FAULT f = vm_op_read(&vm->dir, &op);
+	AUTO_FD alive = f ? -1 : process_open(&op.by);
+	char *text = NULL;
+
+	if (!f && op.verb)
+		text = xasprintf("%s: %s%s", op.verb, op.stage ? op.stage : "?",
+				 alive >= 0 ? "" : " (interrupted)");
+	record_release(&vm_op_type, &op);
+	return text;
+}
+
+static char *copy_or_null(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+static void fill_view(const struct vm *vm, struct view *v)
+{
+	*v = (struct view){
+		.name = xstrdup(vm->dir.name),
+		.id = copy_or_null(vm->spec.id),
+		.state = xstrdup(vm_state_name(vm_state(vm))),
+		.operation = operation_of(vm),
+		.fault = vm->spec_fault ? xstrdup(fault_message(vm->spec_fault)) : NULL,
+		.directory = xstrdup(vm->dir.path),
+		.run_directory = copy_or_null(vm->run_dir),
+	};
+	record_copy(&vm_spec_type, &vm->spec, &v->spec);
+	record_copy(&vm_handles_type, &vm->handles, &v->handles);
+}
+
+static struct fault *collect(struct invocation *inv, struct records *views)
+{
+	struct strings names;
+
+	*views = (struct records){ 0 };
+	TRY(store_names(&inv->store, COLLECTION_VMS, &names));
+	for (size_t i = 0; i < names.n; i++) {
+		AUTO_VM vm = VM_INIT;
+		AUTO_FAULT f = vm_open(&inv->store, &inv->config, names.v[i], &vm);
+
+		if (!f)
+			fill_view(&vm, records_add(views, sizeof(struct view)));
+	}
+	strings_release(&names);
+	return NULL;
+}
+
+static void add_age(struct table *t, const char *created)
+{
+	AUTO_FREE char *age = NULL;
+	time_t when;
+
+	if (created && text_parse_time(created, &when)) {
+		age = text_age((int64_t)(time(NULL) - when));
+		table_cellf(t, "%s ago", age);
+	} else {
+		table_cell(t, NULL);
+	}
+}
+
+static void add_row(struct table *t, const struct view *v)
+{
+	AUTO_FREE char *memory = text_size(v->spec.memory_bytes);
+	AUTO_FREE char *disk = text_size(v->spec.disk_bytes);
+
+	table_cell(t, v->name);
+	if (v->fault) {
+		table_cell(t, NULL);
+		table_cellf(t, "%s (%s)", v->state, v->fault);
+		for (int i = 0; i < 5; i++)
+			table_cell(t, NULL);
+		return;
+	}
+	table_cellf(t, "%.*s", SHORT_ID_LEN, v->id);
+	if (v->operation)
+		table_cellf(t, "%s (%s)", v->state, v->operation);
+	else
+		table_cell(t, v->state);
+	table_cell(t, v->spec.image);
+	table_cellf(t, "%llu", (unsigned long long)v->spec.vcpu);
+	table_cell(t, memory);
+	table_cell(t, disk);
+	add_age(t, v->spec.created);
+}
+
+static struct fault *print_list(struct invocation *inv, const struct records *views)
+{
+	static const char *const header[] = { "NAME", "ID",	"STATE", "IMAGE", "VCPU",
+					      "MEMORY", "DISK", "CREATED", NULL };
+	const struct view *all = views->v;
+	struct table table;
+
+	if (inv->json)
+		return print_records(&view_type, views);
+	if (inv->quiet) {
+		for (size_t i = 0; i < views->n; i++)
+			printf("%s\n", all[i].name);
+		return NULL;
+	}
+	table_init(&table, header);
+	for (size_t i = 0; i < views->n; i++)
+		add_row(&table, &all[i]);
+	return print_table(&table);
+}
+
+static void release_views(struct records *views)
+{
+	for (size_t i = 0; i < views->n; i++)
+		record_release(&view_type, (struct view *)views->v + i);
+	free(views->v);
+}
+
+static struct fault *list_run(struct invocation *inv)
+{
+	struct records views;
+	struct fault *f;
+
+	TRY(collect(inv, &views));
+	f = print_list(inv, &views);
+	release_views(&views);
+	return f;
+}
+
+const struct command command_vm_list = {
+	.name = "vm list",
+	.alias = "ps",
+	.summary = "list all VMs and their states",
+	.operands = "",
+	.description = "Lists all VMs. Takes no lock and writes nothing, so it answers at once while "
+		       "other commands work. A VM whose records are broken has its fault on its own "
+		       "row.",
+	.examples = "banger ps\tthe same, shorter\n"
+		    "banger vm list --json\tfor programs",
+	.flags = CMD_JSON | CMD_QUIET | CMD_NEEDS_READ,
+	.run = list_run,
+};
+
+static struct fault *open_operand(struct invocation *inv, struct vm *vm)
+{
+	AUTO_FREE char *name = NULL;
+
+	TRY(vm_resolve(&inv->store, inv->operands.v[0], &name));
+	return vm_open(&inv->store, &inv->config, name, vm);
+}
+
+static struct fault *show_run(struct invocation *inv)
+{
+	AUTO_VM vm = VM_INIT;
+	struct view v;
+	struct fault *f;
+
+	TRY(open_operand(inv, &vm));
+	fill_view(&vm, &v);
+	f = print_record(&view_type, &v);
+	record_release(&view_type, &v);
+	return f;
+}
+
+const struct command command_vm_show = {
+	.name = "vm show",
+	.summary = "print everything known of a VM as JSON",
+	.operands = "NAME",
+	.description = "Prints the VM's records, its state, the operation under way and where its files "
+		       "are, as JSON. Takes no lock and writes nothing.",
+	.min_operands = 1,
+	.max_operands = 1,
+	.complete = COMPLETE_VM,
+	.flags = CMD_JSON | CMD_NEEDS_READ,
+	.run = show_run,
+};
+
+/* -------------------------------------------------------------------------------------- logs */
+
+#define FOLLOW_MS 200
+
+/* Print from @fd's offset to its end.  Control characters are the guest's own: a console. */
+static struct fault *print_rest(int fd)
+{
+	char chunk[16384];
+
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_sys(F_SYS, "reading the log");
+		if (n == 0)
+			return fflush(stdout) ? fault_sys(F_SYS, "writing the log") : NULL;
+		if (fwrite(chunk, 1, (size_t)n, stdout) != (size_t)n)
+			return fault_sys(F_SYS, "writing the log");
+	}
+}
+
+/* Until the VM is stopped or a signal arrives. */
+static struct fault *follow(const struct vm *vm, int fd)
+{
+	for (;;) {
+		struct pollfd stop = { .fd = cancel_fd(), .events = POLLIN };
+		bool running = vm_state(vm) == VM_RUNNING;
+
+		TRY(print_rest(fd));
+		if (!running || cancel_signal())
+			return cancel_check();
+		poll(&stop, 1, FOLLOW_MS);
+	}
+}
+
+static struct fault *logs_run(struct invocation *inv)
+{
+	bool vmm = option_given(inv, "vmm");
+	AUTO_VM vm = VM_INIT;
+	AUTO_FD fd = -1;
+
+	TRY(open_operand(inv, &vm));
+	fd = openat(vm.dir.fd, vmm ? VM_LOG_FILE : VM_CONSOLE_FILE,
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return fault_hint(fault_new(F_NOT_FOUND, "VM '%s' has no log: it was never started",
+					    vm.dir.name),
+				  "Start it with: banger vm start %s", vm.dir.name);
+	if (fd < 0)
+		return fault_sys(F_SYS, "opening the log of VM '%s'", vm.dir.name);
+	return option_given(inv, "follow") ? follow(&vm, fd) : print_rest(fd);
+}
+
+static const struct option logs_options[] = {
+	{ .letter = 'f', .name = "follow", .help = "go on printing until the VM stops" },
+	{ .name = "vmm", .help = "the messages of the VMM instead of the guest's console" },
+	{ 0 },
+};
+
+const struct command command_vm_logs = {
+	.name = "vm logs",
+	.summary = "print what a guest wrote to its console",
+	.operands = "NAME",
+	.description = "Prints the serial console of the VM's last start: the kernel, the init system, "
+		       "and the output of an image's entry point. It is still there after the VM "
+		       "stopped.",
+	.examples = "banger vm logs -f web\tfollow it",
+	.options = logs_options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.complete = COMPLETE_VM,
+	.flags = CMD_NEEDS_READ,
+	.run = logs_run,
+};

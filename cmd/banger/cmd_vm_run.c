@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_vm_run.c - 'vm run', 'vm create', 'vm exec'. */
+#include <string.h>
+
+#include "banger/commands.h"
+#include "banger/session.h"
+#include "banger/vm_options.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+
+#define AGENT_WAIT_DEFAULT "3m"
+#define AGENT_WAIT_MS	   (3 * 60 * 1000)
+
+/* --timing: when each phase of 'vm run' ended. */
+struct timing {
+	int64_t last;
+	struct strings phases; /* "create 12 ms" */
+};
+
+static void phase_done(struct timing *t, const char *phase)
+{
+	int64_t now = clock_now_ms();
+	AUTO_FREE char *text = xasprintf("%s %lld ms", phase, (long long)(now - t->last));
+
+	strings_add(&t->phases, text);
+	t->last = now;
+}
+
+static void print_timing(struct invocation *inv, struct timing *t)
+{
+	AUTO_BUF line = BUF_INIT;
+
+	for (size_t i = 0; i < t->phases.n; i++)
+		buf_addf(&line, "%s%s", i ? ", " : "", t->phases.v[i]);
+	if (option_given(inv, "timing"))
+		fprintf(stderr, "banger: timing: %s\n", line.data);
+	strings_release(&t->phases);
+}
+
+static struct fault *start(struct invocation *inv, const char *name)
+{
+	AUTO_VM vm = VM_INIT;
+	bool already;
+
+	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, "start", &vm));
+	return vm_start(&vm, &already);
+}
+
+static struct fault *connect_agent(struct invocation *inv, const char *name, int wait_ms,
+				   struct guest **guest)
+{
+	AUTO_VM vm = VM_INIT;
+
+	TRY(vm_open(&inv->store, &inv->config, name, &vm));
+	return vm_connect(&vm, wait_ms, guest);
+}
+
+static struct fault *delete(struct invocation *inv, const char *name)
+{
+	struct vm vm = VM_INIT;
+	struct fault *f;
+
+	cancel_hold(); /* Ctrl-C in the session must not stop the clean-up */
+	f = vm_lock(&inv->store, &inv->config, NULL, name, "delete", &vm);
+	if (!f)
+		f = vm_delete(&vm);
+	vm_release(&vm);
+	cancel_release();
+	return f;
+}
+
+/* ------------------------------------------------------------------------------------ vm run */
+
+struct run {
+	struct invocation *inv;
+	struct session session;
+	struct timing timing;
+	char *name;
+	bool started; /* the VMM ran: there may be something in its log */
+	bool reached; /* the agent answered once: the VM is usable */
+};
+
+static struct fault *check_flags(const struct invocation *inv)
+{
+	if (!option_given(inv, "detach"))
+		return NULL;
+	if (option_given(inv, "rm"))
+		return fault_new(F_USAGE, "--detach leaves the VM running and --rm removes it: choose "
+				 "one");
+	if (inv->n_rest)
+		return fault_hint(fault_new(F_USAGE, "--detach and a command do not go together"),
+				  "Start with -d, then use: banger vm exec NAME -- CMD");
+	return NULL;
+}
+
+/* Everything up to a VM whose agent answers. */
+static struct fault *bring_up(struct run *r, struct vm_create *wanted, struct guest **guest)
+{
+	struct invocation *inv = r->inv;
+	int wait_ms = (int)option_number(inv, "boot-timeout", AGENT_WAIT_MS);
+
+	TRY(vm_create(&inv->store, &inv->config, &inv->progress, wanted, vm_options_announce, inv,
+		      &r->name));
+	phase_done(&r->timing, "create");
+	TRY(start(inv, r->name));
+	r->started = true;
+	phase_done(&r->timing, "start");
+	progress_stage(&inv->progress, "waiting for %s to boot", r->name);
+	TRY(connect_agent(inv, r->name, wait_ms, guest));
+	r->reached = true;
+	phase_done(&r->timing, "boot");
+	progress_end(&inv->progress);
+	return NULL;
+}
+
+static struct fault *use(struct run *r, struct guest *guest)
+{
+	struct guest_status status = { 0 };
+
+	TRY(session_run(&r->session, guest, &status));
+	phase_done(&r->timing, "command");
+	r->inv->status = session_status(r->inv, &r->session, &status);
+	return NULL;
+}
+
+/* What is said, kept and removed at the end, whichever way it went. */
+static struct fault *wind_up(struct run *r, struct fault *f)
+{
+	struct invocation *inv = r->inv;
+	bool cancelled = f && fault_kind(f) == F_CANCELLED;
+
+	if (!r->name)
+		return f;
+	if (option_given(inv, "rm") && (r->reached || !r->started || cancelled)) {
+		f = fault_attach(f, delete(inv, r->name));
+		phase_done(&r->timing, "delete");
+	} else if (!r->started) {
+		f = fault_hint(f, "VM '%s' is kept. Remove it: banger vm delete %s", r->name, r->name);
+	} else if (!r->reached && !cancelled) {
+		f = fault_hint(f, "VM '%s' is kept. Its console: banger vm logs %s. Remove it: "
+			       "banger vm delete %s", r->name, r->name, r->name);
+	} else if (!inv->quiet && !option_given(inv, "detach")) {
+		fprintf(stderr, "banger: VM '%s' is still running; stop it with: banger vm stop %s\n",
+			r->name, r->name);
+	}
+	return f;
+}
+
+static struct fault *run_run(struct invocation *inv)
+{
+	struct run r = { .inv = inv, .timing = { .last = clock_now_ms() } };
+	bool detach = option_given(inv, "detach");
+	struct guest *guest = NULL;
+	struct vm_create wanted;
+	struct fault *f;
+
+	TRY(check_flags(inv));
+	if (!detach)
+		TRY(session_from(inv, &r.session));
+	vm_options_read(inv, &wanted);
+	/* A session or a command has the machine to itself; a detached one is a service. */
+	wanted.run_entrypoint = detach;
+	f = bring_up(&r, &wanted, &guest);
+	if (!f && detach) {
+		AUTO_FREE char *line = xasprintf("%s\n", r.name);
+
+		f = print_text(line);
+	} else if (!f) {
+		f = use(&r, guest);
+	}
+	guest_close(guest);
+	f = wind_up(&r, f);
+	print_timing(inv, &r.timing);
+	session_release(&r.session);
+	free((void *)(uintptr_t)wanted.env);
+	free(r.name);
+	return f;
+}
+
+static const struct option run_options[] = {
+	VM_CREATE_OPTIONS,
+	SESSION_OPTIONS,
+	{ .letter = 'd', .name = "detach", .help = "leave the VM running and print its name" },
+	{ .name = "rm", .help = "remove the VM afterwards, however the command ends" },
+	{ .name = "boot-timeout", .value = "DURATION", .type = OPTION_DURATION,
+	  .preset = AGENT_WAIT_DEFAULT, .help = "how long to wait for the guest to boot" },
+	{ .name = "timing", .help = "print how long each phase took" },
+	{ 0 },
+};
+
+const struct command command_vm_run = {
+	.name = "vm run",
+	.summary = "make a VM, start it and run a command or a shell in it",
+	.operands = "[-- CMD...]",
+	.description =
+		"Makes a virtual machine, starts it and runs CMD in it; without CMD it opens a shell "
+		"on this terminal. The exit status is the command's own; 124 means that --timeout ran "
+		"out, 125 that banger failed, 126 that the command cannot be executed, 127 that it was "
+		"not found, and 128+n that signal n killed it.\n\n"
+		"The default image and kernel are fetched the first time that they are needed. "
+		"Everything that can be checked is checked before anything is made.\n\n"
+		"The VM goes on running afterwards unless --rm is given. A VM that never became "
+		"reachable is kept even with --rm, so that its console can be read.\n\n"
+		"Standard input reaches the command only with -i.",
+	.examples = "banger vm run --rm -- uname -a\trun one command in a fresh machine\n"
+		    "echo hi | banger vm run --rm -i -- cat\tfeed it from a pipe\n"
+		    "banger vm run --name dev\topen a shell; the machine stays\n"
+		    "banger vm run -d --name web --memory 2G\tleave it running in the background",
+	.options = run_options,
+	.flags = CMD_QUIET | CMD_REST | CMD_NEEDS_WRITE | CMD_GUEST_STATUS,
+	.run = run_run,
+};
+
+/* --------------------------------------------------------------------------------- vm create */
+
+static struct fault *create_run(struct invocation *inv)
+{
+	AUTO_FREE char *name = NULL;
+	AUTO_FREE char *line = NULL;
+	struct vm_create wanted;
+	struct fault *f;
+
+	vm_options_read(inv, &wanted);
+	f = vm_create(&inv->store, &inv->config, &inv->progress, &wanted, vm_options_announce, inv,
+		      &name);
+	free((void *)(uintptr_t)wanted.env);
+	if (f)
+		return f;
+	if (!option_given(inv, "no-start"))
+		TRY(fault_hint(start(inv, name), "VM '%s' is kept. Remove it: banger vm delete %s",
+			       name, name));
+	progress_end(&inv->progress);
+	line = xasprintf("%s\n", name);
+	return print_text(line);
+}
+
+static const struct option create_options[] = {
+	VM_CREATE_OPTIONS,
+	{ .letter = 'e', .name = "env", .value = "KEY=VALUE", .repeat = true,
+	  .help = "set an environment variable for everything in the guest" },
+	{ .letter = 'u', .name = "user", .value = "USER", .preset = "root",
+	  .help = "user that commands run as" },
+	{ .letter = 'w', .name = "workdir", .value = "DIR",
+	  .help = "directory of the guest that commands run in" },
+	{ .name = "no-start", .help = "only make the VM" },
+	{ 0 },
+};
+
+const struct command command_vm_create = {
+	.name = "vm create",
+	.summary = "make a VM and start it",
+	.operands = "",
+	.description = "Makes a virtual machine, starts it and prints its name, without waiting for "
+		       "the guest to boot. With --no-start it is only made.",
+	.examples = "banger vm create --name web --vcpu 2 --memory 2G\tmake and start a machine\n"
+		    "banger vm create --no-start --net none\tmake one without a network",
+	.options = create_options,
+	.flags = CMD_QUIET | CMD_NEEDS_WRITE,
+	.run = create_run,
+};
+
+/* ----------------------------------------------------------------------------------- vm exec */
+
+static struct fault *exec_in(struct invocation *inv, const char *name, struct session *s)
+{
+	AUTO_VM vm = VM_INIT;
+	struct guest_status status = { 0 };
+	struct guest *guest = NULL;
+	struct fault *f;
+
+	TRY(vm_open(&inv->store, &inv->config, name, &vm));
+	if (!s->user)
+		s->user = vm.spec.user;
+	TRY(vm_connect(&vm, (int)option_number(inv, "boot-timeout", AGENT_WAIT_MS), &guest));
+	f = session_run(s, guest, &status);
+	guest_close(guest);
+	if (!f)
+		inv->status = session_status(inv, s, &status);
+	return fault_wrap(f, "VM '%s'", name);
+}
+
+static struct fault *exec_run(struct invocation *inv)
+{
+	AUTO_FREE char *name = NULL;
+	struct session s;
+	struct fault *f;
+
+	TRY(session_from(inv, &s));
+	f = vm_resolve(&inv->store, inv->operands.v[0], &name);
+	if (!f)
+		f = exec_in(inv, name, &s);
+	session_release(&s);
+	return f;
+}
+
+static const struct option exec_options[] = {
+	SESSION_OPTIONS,
+	{ .name = "boot-timeout", .value = "DURATION", .type = OPTION_DURATION,
+	  .preset = AGENT_WAIT_DEFAULT, .help = "how long to wait for a guest that is still booting" },
+	{ 0 },
+};
+
+const struct command command_vm_exec = {
+	.name = "vm exec",
+	.summary = "run a command in a running VM",
+	.operands = "NAME [-- CMD...]",
+	.description =
+		"Runs CMD in the guest through its agent: no ssh and no network are needed. Without CMD "
+		"it opens a login shell. Standard input reaches the command only with -i, so a forgotten "
+		"pipe can never make it hang. When this program goes away, the command and everything "
+		"that it started are killed.\n\n"
+		"The exit status is the command's own, or one of 124 to 127 and 128+n as with 'vm run'.",
+	.examples = "banger vm exec web -- sh -c 'exit 42'\tthe exit status is 42\n"
+		    "banger vm exec -it web\ta shell with a terminal\n"
+		    "tar c src | banger vm exec -i web -- tar x\tfiles through a pipe",
+	.options = exec_options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.complete = COMPLETE_VM,
+	.flags = CMD_REST | CMD_NEEDS_READ | CMD_GUEST_STATUS,
+	.run = exec_run,
+};

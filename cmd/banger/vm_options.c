@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "banger/vm_options.h"
+
+#include "base/text.h"
+
+void vm_options_read(const struct invocation *inv, struct vm_create *w)
+{
+	*w = (struct vm_create){
+		.name = option_value(inv, "name"),
+		.image = option_value(inv, "image"),
+		.kernel = option_value(inv, "kernel"),
+		.vcpu = option_number(inv, "vcpu", 0),
+		.memory_bytes = option_number(inv, "memory", 0),
+		.disk_bytes = option_number(inv, "disk-size", 0),
+		.system_bytes = option_number(inv, "system-overlay-size", 0),
+		.net = option_value(inv, "net"),
+		.vmm = option_value(inv, "vmm"),
+		.disk_mode = option_value(inv, "disk-mode"),
+		.user = option_value(inv, "user"),
+		.workdir = option_value(inv, "workdir"),
+		.run_entrypoint = true,
+	};
+	w->env = option_values(inv, "env", &w->n_env);
+}
+
+void vm_options_announce(void *context, const struct vm_spec *spec)
+{
+	struct invocation *inv = context;
+	AUTO_FREE char *memory = text_size(spec->memory_bytes);
+	AUTO_FREE char *disk = text_size(spec->disk_bytes);
+
+	progress_note(&inv->progress, "banger: %s: image %s | %llu vcpu | %s memory | %s work disk",
+		      spec->name, spec->image, (unsigned long long)spec->vcpu, memory, disk);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* vm_options.h - what 'vm run' and 'vm create' have in common. */
+#ifndef BANGER_CMD_VM_OPTIONS_H
+#define BANGER_CMD_VM_OPTIONS_H
+
+#include "banger/command.h"
+#include "disk/root_disk.h"
+#include "vm/vm.h"
+
+#define VM_CREATE_OPTIONS                                                                          \
+	{ .name = "name", .value = "NAME", .help = "name of the VM", .preset = "generated" },      \
+	{ .name = "image", .value = "IMAGE", .complete = COMPLETE_IMAGE,                           \
+	  .setting = "defaults.image", .help = "image that the root disk starts from" },           \
+	{ .name = "kernel", .value = "KERNEL", .complete = COMPLETE_KERNEL,                        \
+	  .setting = "defaults.kernel", .help = "kernel to boot" },                                \
+	{ .name = "vcpu", .value = "N", .type = OPTION_COUNT, .min = 1, .max = 64,                 \
+	  .setting = "vm_defaults.vcpu", .help = "number of virtual CPUs" },                       \
+	{ .name = "memory", .value = "SIZE", .type = OPTION_SIZE,                                  \
+	  .setting = "vm_defaults.memory", .help = "memory of the VM" },                           \
+	{ .name = "disk-size", .value = "SIZE", .type = OPTION_SIZE,                               \
+	  .setting = "vm_defaults.disk_size", .help = "size of the work disk at /root" },          \
+	{ .name = "system-overlay-size", .value = "SIZE", .type = OPTION_SIZE,                     \
+	  .setting = "vm_defaults.system_overlay_size", .help = "size of the root disk" },         \
+	{ .name = "net", .value = "MODE", .complete = COMPLETE_WORDS, .words = NET_WORDS,          \
+	  .preset = "user", .help = "network: user mode, or no network interface at all" },        \
+	{ .name = "vmm", .value = "VMM", .complete = COMPLETE_WORDS, .words = VMM_WORDS,           \
+	  .setting = "defaults.vmm", .help = "virtual machine monitor" },                          \
+	{ .name = "disk-mode", .value = "MODE", .complete = COMPLETE_WORDS,                        \
+	  .words = DISK_MODE_WORDS, .preset = "auto", .help = "how the root disk is made" }
+
+/*
+ * vm_options_read() - fill @w from the options above (strings borrowed from @inv).
+ * vm_options_announce() - for vm_create(): one line on standard error, @context is the invocation.
+ */
+void vm_options_read(const struct invocation *inv, struct vm_create *w);
+void vm_options_announce(void *context, const struct vm_spec *spec);
+
+#endif
