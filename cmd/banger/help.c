@@ -158,9 +158,17 @@ static void add_members(struct buf *out, const struct command *group)
 	buf_addc(out, '\n');
 }
 
+static void add_title(struct buf *out, const struct command *c)
+{
+	AUTO_FREE char *title = xasprintf("banger %s - %s", c->name, c->summary);
+
+	add_wrapped(out, title, 0, 0);
+	buf_adds(out, "\n\n");
+}
+
 static void group_page(const struct command *group, struct buf *out)
 {
-	buf_addf(out, "banger %s - %s\n\n", group->name, group->summary);
+	add_title(out, group);
 	add_paragraphs(out, group->description);
 	buf_addf(out, "Usage: banger %s COMMAND [OPTIONS]\n\n", group->name);
 	add_members(out, group);
@@ -195,7 +203,8 @@ void help_page(const struct command *c, struct buf *out)
 		group_page(c, out);
 		return;
 	}
-	buf_addf(out, "banger %s - %s\n\nUsage: ", c->name, c->summary);
+	add_title(out, c);
+	buf_adds(out, "Usage: ");
 	command_usage(c, out);
 	buf_adds(out, "\n");
 	if (c->alias)
