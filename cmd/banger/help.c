@@ -65,6 +65,33 @@ static const char *setting_value(const struct config *config, const char *settin
 	return row ? row->value : NULL;
 }
 
+/* " (user or none; default: user)", " (may be repeated)" or nothing. */
+static void add_limits(struct buf *out, const struct option *o, const char *preset)
+{
+	const char *lead = " (";
+
+	if (o->words) {
+		const char *last = strrchr(o->words, ' ');
+
+		buf_adds(out, lead);
+		for (const char *w = o->words; *w; w++)
+			buf_adds(out, w == last	 ? " or "
+				      : *w == ' ' ? ", "
+						 : (char[]){ *w, '\0' });
+		lead = "; ";
+	}
+	if (preset && *preset) {
+		buf_addf(out, "%sdefault: %s", lead, preset);
+		lead = "; ";
+	}
+	if (o->repeat) {
+		buf_addf(out, "%smay be repeated", lead);
+		lead = "; ";
+	}
+	if (*lead == ';')
+		buf_addc(out, ')');
+}
+
 static void add_option(struct buf *out, const struct option *o, const struct config *config,
 		       size_t column)
 {
@@ -75,12 +102,7 @@ static void add_option(struct buf *out, const struct option *o, const struct con
 	buf_adds(&left, o->letter ? "  " : "      ");
 	option_synopsis(o, &left);
 	buf_adds(&right, o->help);
-	if (o->words)
-		buf_addf(&right, ": %s", o->words);
-	if (preset && *preset)
-		buf_addf(&right, " (default: %s)", preset);
-	else if (o->repeat)
-		buf_adds(&right, " (may be repeated)");
+	add_limits(&right, o, preset);
 	if (left.len + 2 > column)
 		buf_addf(out, "%s\n%*s", left.data, (int)column, "");
 	else
@@ -144,6 +166,14 @@ static void add_examples(struct buf *out, const char *examples)
 	}
 }
 
+static void add_member(struct buf *out, const struct command *c, size_t skip, size_t widest)
+{
+	buf_addf(out, "  %-*s  %s", (int)widest, c->name + skip, c->summary);
+	if (c->alias)
+		buf_addf(out, " (short: banger %s)", c->alias);
+	buf_addc(out, '\n');
+}
+
 static void add_members(struct buf *out, const struct command *group)
 {
 	size_t skip = group ? strlen(group->name) + 1 : 0, widest = 0;
@@ -153,8 +183,7 @@ static void add_members(struct buf *out, const struct command *group)
 			widest = strlen(commands[i]->name + skip);
 	for (size_t i = 0; commands[i]; i++)
 		if (command_in_group(commands[i], group))
-			buf_addf(out, "  %-*s  %s\n", (int)widest, commands[i]->name + skip,
-				 commands[i]->summary);
+			add_member(out, commands[i], skip, widest);
 	buf_addc(out, '\n');
 }
 

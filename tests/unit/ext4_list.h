@@ -37,7 +37,6 @@ static inline void list_content(struct listing *l, ext2_ino_t ino, struct buf *o
 static inline void list_inode(struct listing *l, ext2_ino_t ino, struct buf *out)
 {
 	struct ext2_inode inode;
-	AUTO_BUF target = BUF_INIT;
 
 	if (ext2fs_read_inode(l->fs, ino, &inode))
 		abort();

@@ -326,11 +326,13 @@ static void a_lock_file_made_anew_is_not_taken_for_held(void **state)
 
 static void names(void **state)
 {
-	static const char *const good[] = { "a", "web", "web-1", "0", "a23456789012345678901234567890"
-					    "123456789012345678901234567890123" };
+	static const char *const good[] = { "a", "web", "web-1", "0",
+					    ("a23456789012345678901234567890"
+					     "123456789012345678901234567890123") };
 	static const char *const bad[] = { "", "-a", "a-", "A", "a.b", "a_b", "a b", "\xc3\xa4", "a/b",
-					   "..", "a\n", "a2345678901234567890123456789012345678901234"
-					   "567890123456789012345" };
+					   "..", "a\n",
+					   ("a2345678901234567890123456789012345678901234"
+					    "567890123456789012345") };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
