@@ -7,7 +7,7 @@
 #include "image/image.h"
 #include "store/catalog.h"
 
-#define SOURCE_SHOWN_MAX 40 /* characters of a source in the table */
+#define SOURCE_SHOWN_MAX 48 /* characters of a source in the table */
 
 /* Print the name of what was made or removed: what scripts want. */
 static struct fault *print_name(const char *name)
@@ -183,8 +183,11 @@ static void add_source(struct table *table, const char *source)
 {
 	size_t len = source ? strlen(source) : 0;
 
-	if (len > SOURCE_SHOWN_MAX)
+	/* Of a path the end says more, of everything else the beginning. */
+	if (len > SOURCE_SHOWN_MAX && source[0] == '/')
 		table_cellf(table, "...%s", source + len - SOURCE_SHOWN_MAX + 3);
+	else if (len > SOURCE_SHOWN_MAX)
+		table_cellf(table, "%.*s...", SOURCE_SHOWN_MAX - 3, source);
 	else
 		table_cell(table, source);
 }

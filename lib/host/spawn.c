@@ -185,6 +185,14 @@ void child_kill(struct child *child)
 	reap(child, &ignored);
 }
 
+struct fault *child_signal(const struct child *child, int number)
+{
+	/* Not reaped yet, so no other group can have this number. */
+	if (child->pid > 0 && kill(-child->pid, number) < 0 && errno != ESRCH)
+		return fault_sys(F_SYS, "sending signal %d", number);
+	return NULL;
+}
+
 void child_release(struct child *child)
 {
 	fd_close(child->pidfd);

@@ -58,6 +58,12 @@ struct fault *child_wait(struct child *child, int ms, struct child_status *statu
 /* child_kill() - SIGKILL and reap it if it was not reaped yet, and release. */
 void child_kill(struct child *child);
 
+/*
+ * child_signal() - send @number to a child that was started with new_session, and to everything that
+ * it started and that did not leave its process group.  A group that is gone is success.
+ */
+struct fault *child_signal(const struct child *child, int number) MUST_CHECK;
+
 /* child_release() - forget the child without touching it (it goes on). */
 void child_release(struct child *child);
 

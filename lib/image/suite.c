@@ -2,9 +2,10 @@
 /*
  * Theory of operation.  mmdebstrap writes a tar to its standard output; the builder reads it from
  * the pipe while mmdebstrap's standard error is read beside it, so that neither can block the other.
- * Its last words are kept for the fault.  It cleans up after itself when it is told to stop by
- * SIGTERM, or when its pipes break because we were killed; so it is never killed outright while it
- * still has a chance to.
+ * Its last words are kept for the fault.  It cleans up after itself when it and its children are told
+ * to stop by SIGTERM, or when its pipes break because we were killed; so it is not killed outright
+ * while it still has a chance to.  Only it can: as an ordinary user's its files have owners from the
+ * subordinate range.
  */
 #include "image/suite.h"
 
@@ -19,8 +20,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "host/machine.h"
-#include "host/process.h"
 #include "host/spawn.h"
+#include "image/scratch.h"
 #include "kernel/mirror.h"
 
 #define KEYRING	      "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -194,16 +195,19 @@ static struct fault *make_arguments(const struct suite *suite, struct strings *a
 }
 
 /* Our environment with a PATH that has what mmdebstrap runs: users' often lacks /usr/sbin. */
-static void make_environment(struct strings *env)
+static void make_environment(const char *temporary, struct strings *env)
 {
+	AUTO_FREE char *tmpdir = xasprintf("TMPDIR=%s", temporary);
 	const char *path = getenv("PATH");
 	AUTO_FREE char *both = xasprintf("PATH=%s%s" SEARCH_PATH, path ? path : "",
 					 path && *path ? ":" : "");
 
 	for (char **e = environ; *e; e++)
-		if (strncmp(*e, "PATH=", 5) && strncmp(*e, "LC_ALL=", 7))
+		if (strncmp(*e, "PATH=", 5) && strncmp(*e, "LC_ALL=", 7) &&
+		    strncmp(*e, "TMPDIR=", 7))
 			strings_add(env, *e);
 	strings_add(env, both);
+	strings_add(env, tmpdir);
 	strings_add(env, "LC_ALL=C.UTF-8");
 }
 
@@ -211,6 +215,7 @@ static void make_environment(struct strings *env)
 
 struct run {
 	const struct suite *suite;
+	struct scratch scratch;
 	struct child child;
 	int out, err; /* ends that we read; -1 once closed */
 	uint64_t done;
@@ -228,7 +233,8 @@ static void report_lines(struct run *r)
 		char *line = r->said.data + r->line_at;
 
 		if (end - line > 6 && end - line < 100 && !strncmp(line, "I: ", 3) &&
-		    !strncmp(end - 3, "...", 3))
+		    !strncmp(end - 3, "...", 3) && strncmp(line + 3, "finding", 7) &&
+		    strncmp(line + 3, "removing", 8))
 			progress_stage(r->suite->progress, "%s: %.*s", r->suite->label,
 				       (int)(end - line - 6), line + 3);
 		r->line_at = (size_t)(end + 1 - r->said.data);
@@ -318,9 +324,10 @@ static struct fault *start(struct run *r, const struct strings *argv)
 	AUTO_FD err = -1;
 	struct fault *f;
 
+	TRY(scratch_open(&r->scratch));
 	TRY(make_pipe(&r->out, &out));
 	TRY(make_pipe(&r->err, &err));
-	make_environment(&env);
+	make_environment(r->scratch.path, &env);
 	spawn.env = (const char *const *)env.v;
 	spawn.out = out;
 	spawn.err = err;
@@ -364,19 +371,24 @@ static struct fault *drain(struct run *r, struct child_status *status)
 	return wait_reading(r, -1, status);
 }
 
-/* Ask it to stop and clean up; child_kill() is for when it does not. */
+/*
+ * Ask it and what it runs to stop; it waits for them, then cleans up.  They are killed when they do
+ * not.
+ */
 static void stop(struct run *r)
 {
 	struct child_status status;
-	AUTO_FAULT f = NULL;
+	struct fault *f;
 
 	if (r->child.pid <= 0)
 		return;
 	cancel_hold();
 	fd_close(steal_fd(&r->out));
-	f = process_kill(r->child.pidfd, SIGTERM);
+	f = child_signal(&r->child, SIGTERM);
 	if (!f)
 		f = wait_reading(r, clock_deadline(STOP_GRACE_MS), &status);
+	fault_free(f);
+	fault_free(child_signal(&r->child, SIGKILL));
 	cancel_release();
 }
 
@@ -420,12 +432,14 @@ struct fault *suite_feed(const struct suite *suite, struct image_builder *builde
 
 	r->suite = suite;
 	r->child = CHILD_INIT;
+	r->scratch = SCRATCH_INIT;
 	r->out = r->err = -1;
 	buf_init(&r->said);
 	f = make_arguments(suite, &argv, &from);
 	if (!f)
 		f = run(r, &argv, builder);
 	child_kill(&r->child);
+	f = fault_attach(f, scratch_close(&r->scratch));
 	fd_close(r->out);
 	fd_close(r->err);
 	buf_release(&r->said);
