@@ -171,40 +171,38 @@ static struct fault *locate(struct merge *m, struct walk *t, uint32_t node, uint
 
 /* -- the events -- */
 
-/* Takes what is older than @layer away from @top and below; a directory that holds more stays. */
+/* What is older than @layer goes, but a directory that still holds something stays. */
+static void remove_one(struct merge *m, uint32_t node, uint32_t layer)
+{
+	uint32_t current = m->nodes[node].current;
+
+	if (!alive(m, node) || (current < MERGE_IMPLIED && m->events[current].layer <= layer))
+		return;
+	if (merge_is_dir(m, node))
+		for (uint32_t c = m->nodes[node].child; c != MERGE_NONE; c = m->nodes[c].sibling)
+			if (alive(m, c))
+				return;
+	m->nodes[node].current = MERGE_NONE;
+}
+
+/* The same for everything from @top down, children before their parents. */
 static struct fault *remove_lower(struct merge *m, uint32_t top, uint32_t layer)
 {
 	uint32_t at = top;
 
 	for (;;) {
-		bool kept;
-
-		TRY(merge_work(m, 1));
-		/* down to the first leaf */
-		if (alive(m, at) && merge_is_dir(m, at) && m->nodes[at].child != MERGE_NONE) {
-			at = m->nodes[at].child;
-			continue;
-		}
-		for (;;) {
-			uint32_t current = m->nodes[at].current, child;
-
-			if (alive(m, at)) {
-				kept = current < MERGE_IMPLIED && m->events[current].layer <= layer;
-				for (child = merge_is_dir(m, at) ? m->nodes[at].child : MERGE_NONE;
-				     !kept && child != MERGE_NONE; child = m->nodes[child].sibling)
-					if (alive(m, child))
-						break;
-				if (!kept)
-					m->nodes[at].current =
-						child == MERGE_NONE ? MERGE_NONE : MERGE_IMPLIED;
-			}
-			if (at == top)
-				return NULL;
-			if (m->nodes[at].sibling != MERGE_NONE)
-				break;
-			at = m->nodes[at].parent;
+		while (alive(m, at) && merge_is_dir(m, at) && m->nodes[at].child != MERGE_NONE) {
 			TRY(merge_work(m, 1));
+			at = m->nodes[at].child;
 		}
+		remove_one(m, at, layer);
+		while (at != top && m->nodes[at].sibling == MERGE_NONE) {
+			at = m->nodes[at].parent;
+			remove_one(m, at, layer);
+		}
+		if (at == top)
+			return NULL;
+		TRY(merge_work(m, 1));
 		at = m->nodes[at].sibling;
 	}
 }
