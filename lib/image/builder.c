@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/text.h"
 #include "image/builder_internal.h"
+#include "image/unpack.h"
 
 #define ENTRIES_MAX   4000000u
 #define INODE_RATIO   8192u
@@ -329,28 +330,41 @@ static struct fault *read_layer(struct image_builder *b, struct archive_reader *
 	}
 }
 
-struct fault *image_builder_layer(struct image_builder *b, const struct archive_source *source,
-				  const char *what, struct progress *progress)
+/* @stop: what makes @source give up waiting; NULL when it has nothing of the kind. */
+static struct fault *add_layer(struct image_builder *b, const struct archive_source *source,
+			       atomic_bool *stop, const char *what, struct progress *progress)
 {
 	struct archive_reader *r = NULL;
+	struct archive_source plain;
+	struct unpack *u = NULL;
 	struct fault *f;
 
 	TRY(merge_layer(b->m));
-	TRY(archive_reader_open(source, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r));
-	f = read_layer(b, r, what, progress);
+	TRY(unpack_open(source, what, &u));
+	plain = unpack_source(u);
+	f = archive_reader_open(&plain, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r);
+	if (!f)
+		f = read_layer(b, r, what, progress);
 	archive_reader_free(r);
+	if (stop)
+		atomic_store(stop, true);
+	unpack_close(u);
 	return f;
+}
+
+struct fault *image_builder_layer(struct image_builder *b, const struct archive_source *source,
+				  const char *what, struct progress *progress)
+{
+	return add_layer(b, source, NULL, what, progress);
 }
 
 struct fault *image_builder_layer_fd(struct image_builder *b, int fd, const char *what,
 				     struct progress *progress)
 {
-	struct archive_reader *r = NULL;
-	struct fault *f;
+	struct fd_source file = {.fd = fd, .what = what};
+	struct archive_source source = {fd_source_read, &file};
+	struct fault *f = add_layer(b, &source, &file.stop, what, progress);
 
-	TRY(merge_layer(b->m));
-	TRY(archive_reader_open_fd(fd, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r));
-	f = read_layer(b, r, what, progress);
-	archive_reader_free(r);
+	fd_source_release(&file);
 	return f;
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* unpack.h - decompressing a layer in a thread of its own, while its files are written. */
+#ifndef BANGER_IMAGE_UNPACK_H
+#define BANGER_IMAGE_UNPACK_H
+
+#include <stdatomic.h>
+
+#include "base/archive_reader.h"
+
+struct unpack;
+
+/*
+ * unpack_open() - a source that yields @from decompressed.  A stream that is not compressed is
+ * passed through without a thread.  @from and its context must live until unpack_close().
+ * @what: for messages.
+ */
+struct fault *unpack_open(const struct archive_source *from, const char *what,
+			  struct unpack **out) MUST_CHECK;
+/* What to read from; its context is the unpack. */
+struct archive_source unpack_source(struct unpack *u);
+/* unpack_close() - stop the thread and wait for it; NULL allowed. */
+void unpack_close(struct unpack *u);
+
+/* A descriptor as a source.  Waiting for data ends at cancellation and when `stop` is set. */
+struct fd_source {
+	int fd; /* borrowed */
+	const char *what;
+	char *memory;	  /* owned */
+	atomic_bool stop; /* set before unpack_close() */
+};
+struct fault *fd_source_read(void *context, const void **data, size_t *len) MUST_CHECK;
+void fd_source_release(struct fd_source *s);
+
+#endif
