@@ -34,9 +34,10 @@
 /*
  * Run by mmdebstrap's shell in the finished tree, "$1"; constant text, nothing is put into it.
  *
- * Host keys must not be the same in all machines: they are made when sshd first starts.  Host name
- * and resolver are this host's; the agent sets the machine's own.  A machine that lives for minutes
- * should not spend them on looking for package updates.
+ * Host keys must not be the same in all machines: one is made when sshd first starts; an RSA key as
+ * well would take an emulated machine 15 s.  Host name and resolver are this host's; the agent sets
+ * the machine's own.  A machine that lives for minutes should not spend them on looking for package
+ * updates.
  */
 static const char tidy_hook[] =
 	"set -e; cd \"$1\"\n"
@@ -44,11 +45,15 @@ static const char tidy_hook[] =
 	"rm -f etc/systemd/system/timers.target.wants/apt-daily*\n"
 	"rm -f etc/systemd/system/timers.target.wants/e2scrub*\n"
 	"echo LANG=C.UTF-8 > etc/default/locale\n"
-	"if [ -d etc/ssh ]; then\n"
-	"  mkdir -p etc/systemd/system/ssh.service.d\n"
-	"  printf '%s\\n' '[Service]' ExecStartPre= 'ExecStartPre=/usr/bin/ssh-keygen -A' \\\n"
-	"    'ExecStartPre=/usr/sbin/sshd -t' > etc/systemd/system/ssh.service.d/host-keys.conf\n"
-	"fi\n";
+	"[ -d etc/ssh ] || exit 0\n"
+	"mkdir -p etc/systemd/system/ssh.service.d\n"
+	"cat > etc/systemd/system/ssh.service.d/host-keys.conf <<'END'\n"
+	"[Service]\n"
+	"ExecStartPre=\n"
+	"ExecStartPre=/bin/sh -c 'k=/etc/ssh/ssh_host_ed25519_key; "
+	"[ -s $$k ] || ssh-keygen -q -t ed25519 -N \"\" -f $$k'\n"
+	"ExecStartPre=/usr/sbin/sshd -t\n"
+	"END\n";
 
 static const char *const fixed_arguments[] = {
 	"--variant=minbase",
