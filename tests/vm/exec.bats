@@ -35,8 +35,13 @@ teardown() { vm_teardown; }
 }
 
 @test "it ends although standard input is an inherited pipe that never closes" {
-	sleep 1000 | timeout 30 "$BANGER" vm exec a -- true
-	kill %% 2> /dev/null || true
+	mkfifo "$BATS_TEST_TMPDIR/open"
+	sleep 1000 > "$BATS_TEST_TMPDIR/open" 3>&- &
+	writer=$!
+	status=0
+	timeout 30 "$BANGER" vm exec a -- cat < "$BATS_TEST_TMPDIR/open" || status=$?
+	kill "$writer"
+	[ "$status" -eq 0 ]
 }
 
 @test "the process group dies with the client" {

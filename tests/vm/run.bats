@@ -19,12 +19,9 @@ teardown() { vm_teardown; }
 	[ "$status" -eq 42 ]
 }
 
-@test "standard input reaches the command with -i, and only then" {
+@test "standard input reaches the command with -i" {
 	output=$(echo hi | "$BANGER" vm run -q --rm -i -- cat)
 	[ "$output" = hi ]
-	# Without -i an open pipe that never ends must not make it hang (lesson of the field).
-	output=$(sleep 300 | timeout 120 "$BANGER" vm run -q --rm -- cat; kill %% 2> /dev/null || true)
-	[ -z "$output" ]
 }
 
 @test "not found, not executable, killed: 127, 126, 128 + n, each with a sentence" {

@@ -13,6 +13,8 @@ teardown() { vm_teardown; }
 
 @test "systemd is pid 1, the agent answers early, the system comes up, and stop powers it off" {
 	"$BANGER" vm run -q -d --name a > /dev/null
+	# The agent answers before systemd has taken over, so what needs systemd waits for its socket.
+	"$BANGER" vm exec --timeout 2m a -- sh -c 'until [ -S /run/systemd/private ]; do sleep 0.1; done'
 	run --separate-stderr "$BANGER" vm exec a -- cat /proc/1/comm
 	[ "$output" = systemd ]
 	run --separate-stderr "$BANGER" vm exec --timeout 4m a -- systemctl is-system-running --wait
