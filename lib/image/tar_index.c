@@ -399,5 +399,5 @@ const struct tar_member *tar_index_find(const struct tar_index *index, const cha
 
 		m = target ? find_last(index, target) : NULL;
 	}
-	return m && m->type == '0' ? m : NULL;
+	return m && (m->type == '0' || m->type == 'S') ? m : NULL;
 }

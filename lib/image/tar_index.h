@@ -24,7 +24,8 @@ struct tar_member {
 	char *link;	 /* target of a link as it stands, else NULL */
 	uint64_t offset; /* of the data in the file */
 	uint64_t size;	 /* bytes of data; inside the file */
-	char type;	 /* '0' file, '1' hard link, '2' symbolic link, '5' directory, ... */
+	char type;	 /* '0' file, '1' hard link, '2' symbolic link, '5' directory, 'S' a file
+			    stored with its holes left out, whose data is not one range, ... */
 };
 
 struct tar_index {
@@ -46,7 +47,7 @@ struct fault *tar_index_read(int fd, const char *what, bool (*stop)(const struct
 void tar_index_release(struct tar_index *index);
 
 /*
- * tar_index_find() - the last regular file called @name, symbolic and hard links inside the archive
+ * tar_index_find() - the last file ('0' or 'S') called @name, symbolic and hard links inside the archive
  * followed (docker save shares equal layers that way); NULL when there is none.
  */
 const struct tar_member *tar_index_find(const struct tar_index *index, const char *name);

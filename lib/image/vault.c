@@ -75,6 +75,10 @@ struct fault *vault_open(const struct vault *v, const char *path, struct vault_p
 	m = tar_index_find(&v->index, path);
 	if (!m)
 		return fault_new(F_CORRUPT, "%s: '%s' is missing", v->what, path);
+	if (m->type == 'S')
+		return fault_hint(fault_new(F_UNSUPPORTED, "%s: '%s' is stored with its holes left out",
+					    v->what, path),
+				  "Make the archive without tar's option --sparse.");
 	fd = fcntl(v->file, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return fault_sys(F_SYS, "%s: opening '%s'", v->what, path);

@@ -34,7 +34,8 @@ void vault_of_tar(int file, struct tar_index *index, const char *what, struct va
 void vault_release(struct vault *v);
 
 bool vault_has(const struct vault *v, const char *path);
-/* vault_open() - find part @path.  F_CORRUPT when it is not there or no regular file; F_SYS. */
+/* vault_open() - find part @path.  F_CORRUPT when it is not there or no regular file; F_UNSUPPORTED
+ * when it is stored sparsely in a tar; F_SYS. */
 struct fault *vault_open(const struct vault *v, const char *path, struct vault_part *out) MUST_CHECK;
 void vault_part_release(struct vault_part *part);
 /* vault_read() - append the whole of @path to @out.  F_UNSUPPORTED when longer than @max. */

@@ -44,6 +44,17 @@ refused()
 	nothing_left
 }
 
+# Wait until $1 is there.
+wait_for()
+{
+	for _ in {1..100}; do
+		[ ! -e "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "$1 did not appear"
+	return 1
+}
+
 needs_root()
 {
 	[ "$(id -u)" -eq 0 ] || skip "owners and devices can only be unpacked by root"
@@ -165,6 +176,36 @@ field()
 	grep -q 'tar+zstd' packed/blobs/sha256/*
 	"$BANGER" image import -q packed
 	same_tree packed-1.0 theirs
+}
+
+@test "layers whose meaning depends on those below are merged as umoci merges them" {
+	needs_root
+	needs umoci
+	odd_layers
+	for layers in "1 2" "1 3" "1 5" "1 2 3 5"; do
+		rm -rf app theirs
+		# shellcheck disable=SC2046,SC2086 # numbers
+		layout app 1 $(printf '%s.tar ' $layers)
+		unpacked app 1 theirs
+		"$BANGER" image import -q --force --name odd app
+		same_tree odd theirs || { echo "layers $layers"; return 1; }
+	done
+	# A directory takes the place of a link (layer.md, "Changeset over existing files"); umoci 0.4.7
+	# fails instead.
+	rm -rf app
+	layout app 1 1.tar 4.tar
+	"$BANGER" image import -q --force --name odd app
+	listed odd > list
+	grep '^/lib d' list
+	grep '^/lib/three ' list
+	grep '^/usr/lib/one ' list
+	run ! grep '^/usr/lib/three ' list
+	# A hard link to what only a higher layer has leads nowhere, for both.
+	rm -rf app
+	layout app 1 5.tar 1.tar
+	run "$BANGER" image import -q --force --name odd app
+	is "$status" 1
+	has "$output" "'hard' is a hard link to 'target', which is not there"
 }
 
 @test "a docker-save archive gives the same tree" {
@@ -501,8 +542,8 @@ one_layer()
 		env --default-signal=INT "$BANGER" image import -q --name cut - < pipe 2> err 3>&- &
 		pid=$!
 		exec 9> pipe
-		head -c 2000 1.tar >&9
-		sleep 0.3
+		head -c 6000 1.tar >&9
+		wait_for "$BANGER_STATE_DIR/images/.stage-cut"
 		kill -s $signal $pid
 		status=0
 		wait $pid || status=$?
@@ -522,16 +563,36 @@ one_layer()
 	"$BANGER" image import -q --name again - < pipe 3>&- &
 	pid=$!
 	exec 9> pipe
-	head -c 2000 1.tar >&9
-	for _ in {1..100}; do
-		[ -d "$BANGER_STATE_DIR/images/.stage-again" ] && break
-		sleep 0.1
-	done
+	head -c 6000 1.tar >&9
+	wait_for "$BANGER_STATE_DIR/images/.stage-again"
 	kill -9 $pid
 	wait $pid || true
 	exec 9>&-
 	is "$("$BANGER" image list -q)" ""
 	"$BANGER" image import -q --name again 1.tar
+	same_tree again tree
+	is "$(ls -A "$BANGER_STATE_DIR/images")" again
+}
+
+@test "killed at any moment, then done again" {
+	local pid i
+
+	small_tree tree
+	head -c 30M /dev/urandom > tree/data
+	layer 1.tar tree
+	gzip -1 1.tar
+	for i in {1..12}; do
+		"$BANGER" image import -q --name again 1.tar.gz > out 2> err 3>&- &
+		pid=$!
+		sleep "0.$(printf '%02d' $((i * 3)))"
+		kill -9 $pid 2> /dev/null || true
+		wait $pid || true
+		if [ -n "$("$BANGER" image list -q)" ]; then
+			same_tree again tree
+			"$BANGER" image delete again
+		fi
+	done
+	"$BANGER" image import -q --name again 1.tar.gz
 	same_tree again tree
 	is "$(ls -A "$BANGER_STATE_DIR/images")" again
 }
@@ -702,10 +763,7 @@ needs_keyring()
 		while :; do sleep 0.1; done"
 	"$BANGER" image pull -q debian-bookworm 2> err 3>&- &
 	pid=$!
-	for _ in {1..100}; do
-		[ -e started ] && break
-		sleep 0.1
-	done
+	wait_for started
 	kill -TERM $pid
 	status=0
 	wait $pid || status=$?

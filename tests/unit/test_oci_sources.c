@@ -224,6 +224,31 @@ static void test_vault(void **state)
 	vault_release(&v);
 }
 
+static void test_vault_of_tar(void **state)
+{
+	AUTO_VAULT_PART part = VAULT_PART_INIT;
+	AUTO_BUF tar = BUF_INIT, text = BUF_INIT;
+	AUTO_FAULT f = NULL;
+	struct tar_index index;
+	struct vault v;
+	int fd;
+
+	(void)state;
+	add_member(&tar, &(struct member){ "./blobs/holes", NULL, "x", 'S' });
+	add_member(&tar, &(struct member){ "./blobs/plain", NULL, "hello\n", '0' });
+	add_end(&tar);
+	fd = file_of(tar.data, tar.len);
+	assert_null(tar_index_read(fd, "t", NULL, &index));
+	vault_of_tar(fd, &index, "'t.tar'", &v);
+	assert_null(vault_read(&v, "blobs/plain", 100, &text));
+	assert_string_equal(text.data, "hello\n");
+	assert_true(vault_has(&v, "blobs/holes"));
+	f = vault_open(&v, "blobs/holes", &part);
+	assert_non_null(f);
+	assert_non_null(strstr(fault_hint_text(f), "--sparse"));
+	vault_release(&v);
+}
+
 /* --------------------------------------------------------------------------------------- blobs */
 
 static struct blob *blob_of_text(const char *text, size_t size, const char *hex)
@@ -378,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_index),	cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_vault),
+		cmocka_unit_test(test_vault_of_tar),
 		cmocka_unit_test(test_blob),	cmocka_unit_test(test_rewind),
 		cmocka_unit_test(test_plain_blob), cmocka_unit_test(test_ext4),
 	};
