@@ -188,3 +188,43 @@ teardown() { vm_teardown; }
 	[[ "$output" == *"banger vm logs slow"* ]]
 	[ "$(state slow)" = running ]
 }
+
+@test "a kernel that finds virtio devices only over PCI boots on q35" {
+	record=$BANGER_STATE_DIR/kernels/debian-12/kernel.json
+	jq '.initrd_modules -= ["virtio_mmio"]' "$record" > "$BATS_TEST_TMPDIR/kernel.json"
+	rm "$record" # a hard link to the fixture's
+	cp "$BATS_TEST_TMPDIR/kernel.json" "$record"
+	"$BANGER" vm run -q -d --name a > /dev/null
+	tr '\0' '\n' < "/proc/$("$BANGER" vm show a | jq -r .handles.vmm.pid)/cmdline" | grep -q '^q35'
+	run --separate-stderr "$BANGER" vm exec a -- sh -c 'touch /root/x && ip -4 addr show dev eth0'
+	[[ "$output" == *10.0.2.15/24* ]]
+	run "$BANGER" vm stop a
+	[ "$output" = "a: stopped" ]
+}
+
+@test "without a command: a shell on this terminal, and a word that the VM is still running" {
+	command -v tmux > /dev/null || skip "tmux is not installed"
+	tmux -L "bgs$$" -f /dev/null new-session -d -x 120 -y 30 "$BANGER vm run --name a; sleep 100"
+	for _ in $(seq 300); do
+		tmux -L "bgs$$" capture-pane -p | grep -q '#' && break
+		sleep 0.1
+	done
+	tmux -L "bgs$$" send-keys 'echo pid $(cat /proc/1/comm) $((6*7))' Enter
+	sleep 1
+	tmux -L "bgs$$" send-keys 'exit' Enter
+	sleep 1
+	run tmux -L "bgs$$" capture-pane -p
+	tmux -L "bgs$$" kill-server
+	[[ "$output" == *"42"* ]]
+	[[ "$output" == *"VM 'a' is still running; stop it with: banger vm stop a"* ]]
+}
+
+@test "too little disk space is found before anything is made" {
+	[ "$(id -u)" = 0 ] || skip "mounting a small file system needs root"
+	small=$(mktemp -d "$BATS_TEST_TMPDIR/small.XXXX")
+	mount -t tmpfs -o size=100m,mode=0700 banger-small "$small"
+	run "$BANGER" vm run --state-dir "$small" -- true
+	umount "$small"
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"are free below"* ]]
+}
