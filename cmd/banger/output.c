@@ -46,12 +46,25 @@ static bool with_colour(void)
 	return !(no_color && *no_color) && output_is_live(STDERR_FILENO);
 }
 
+/* What a tool said may have several lines; indented, none of them can pass for one of ours. */
+static void add_text(struct buf *out, const char *text)
+{
+	while (text) {
+		size_t len = strcspn(text, "\n");
+
+		text_add_printable(out, text, len);
+		buf_addc(out, '\n');
+		text = text[len] ? text + len + 1 : NULL;
+		if (text)
+			buf_adds(out, "    ");
+	}
+}
+
 static void add_line(struct buf *out, const char *label, const char *text)
 {
 	buf_adds(out, with_colour() ? "\033[1;31mbanger:\033[0m " : "banger: ");
 	buf_adds(out, label);
-	text_add_printable(out, text, strlen(text));
-	buf_addc(out, '\n');
+	add_text(out, text);
 }
 
 void output_fault(const struct fault *f)
@@ -64,8 +77,7 @@ void output_fault(const struct fault *f)
 		add_line(&out, "also: ", fault_message(also));
 	if (hint) {
 		buf_adds(&out, "hint: ");
-		text_add_printable(&out, hint, strlen(hint));
-		buf_addc(&out, '\n');
+		add_text(&out, hint);
 	}
 	fflush(stdout); /* keeps the order on a terminal that shows both streams */
 	fwrite(out.data, 1, out.len, stderr);

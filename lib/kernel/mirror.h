@@ -12,8 +12,8 @@
 
 #include "base/fault.h"
 
-#define MIRROR_OFFICIAL		 "https://deb.debian.org/debian"
-#define MIRROR_OFFICIAL_SECURITY "https://deb.debian.org/debian-security"
+#define MIRROR_OFFICIAL		 "http://deb.debian.org/debian"
+#define MIRROR_OFFICIAL_SECURITY "http://deb.debian.org/debian-security"
 
 /*
  * mirror_find() - the archive to fetch Debian suite @suite ("bookworm", "bookworm-security") from:
