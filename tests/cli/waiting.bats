@@ -8,9 +8,11 @@ setup_locked_image()
 	"$BANGER" image import -q --name x --size 64M tree
 	flock "$BANGER_STATE_DIR/locks/images/x.lock" sleep 60 3>&- &
 	holder=$!
-	while flock -n "$BANGER_STATE_DIR/locks/images/x.lock" true; do
+	for _ in {1..200}; do
+		flock -n "$BANGER_STATE_DIR/locks/images/x.lock" true || return 0
 		sleep 0.05
 	done
+	return 1
 }
 
 teardown()
@@ -36,9 +38,11 @@ teardown()
 	setup_locked_image
 	"$BANGER" image delete x --wait 60 2>err &
 	waiter=$!
-	while ! grep -q waiting err; do
+	for _ in {1..200}; do
+		! grep -q waiting err || break
 		sleep 0.05
 	done
+	grep -q waiting err
 	pkill -P "$holder"
 	wait $waiter
 	[ ! -e "$BANGER_STATE_DIR/images/x" ]
