@@ -37,6 +37,7 @@ struct port {
 
 static struct port ports[PORTS];
 static const struct seed *the_seed;
+static bool is_successor;
 
 /* -------------------------------------------------------------------------------------- writing */
 
@@ -314,6 +315,7 @@ static void port_ready(void *context, uint32_t events)
 
 static void port_found(unsigned int index, const char *device)
 {
+	struct pollfd asked = { 0 };
 	struct port *p;
 	int fd;
 
@@ -323,13 +325,20 @@ static void port_found(unsigned int index, const char *device)
 	if (fd < 0)
 		return; /* still in use by an agent that is about to end, or gone again */
 	p = &ports[index];
-	p->watch.fd = fd;
+	p->watch.fd = asked.fd = fd;
 	p->lost = true;
 	loop_want(&p->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	if (!is_successor || (poll(&asked, 1, 0) == 1 && asked.revents & POLLHUP))
+		return;
+	memset(buf_grow(&p->out, RESYNC_PADDING), 0, RESYNC_PADDING);
+	p->out.len += RESYNC_PADDING;
+	answer_error(p, "it ended and was started again");
+	flush(p);
 }
 
-void ports_init(const struct seed *seed)
+void ports_init(const struct seed *seed, bool successor)
 {
+	is_successor = successor;
 	the_seed = seed;
 	for (size_t i = 0; i < PORTS; i++) {
 		struct port *p = &ports[i];
@@ -389,7 +398,7 @@ int64_t ports_tick(void)
 
 		if (p->watch.fd < 0)
 			continue;
-		if (queued(p)) {
+		if (queued(p) && p->hung_since < 0) {
 			flush(p);
 			if (queued(p))
 				next = sooner(next, now_ms() + RETRY_MS);

@@ -21,8 +21,12 @@
 
 #include "guest/seed.h"
 
-/* ports_init() - look for ports now and whenever the kernel announces one. */
-void ports_init(const struct seed *seed);
+/*
+ * ports_init() - look for ports now and whenever the kernel announces one.
+ * @successor: an agent before this one has ended.  Its clients do not know, as a port tells them
+ * nothing; they are told by an ERROR, after padding that fills up a frame which was cut.
+ */
+void ports_init(const struct seed *seed, bool successor);
 /* ports_reaped() - a child has ended; true when it belonged to a session. */
 bool ports_reaped(pid_t pid, int wait_status);
 /* ports_tick() - do what time asks for; returns when it wants to be called again, or -1. */

@@ -28,22 +28,6 @@ void power_off_now(void)
 		pause();
 }
 
-/* Is pid 1 ready for signal @number?  The kernel drops what pid 1 neither blocks nor handles. */
-static bool init_listens(int number)
-{
-	AUTO_BUF text = BUF_INIT;
-	static const char *const lines[] = { "\nSigBlk:", "\nSigCgt:" };
-
-	fault_free(read_text("/proc/1/status", 65536, &text));
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		const char *line = strstr(text.data, lines[i]);
-
-		if (line && strtoull(line + 8, NULL, 16) >> (number - 1) & 1)
-			return true;
-	}
-	return false;
-}
-
 static void run(const char *const *argv)
 {
 	AUTO_FREE char *path = xstrdup(argv[0]);
@@ -55,7 +39,10 @@ static void run(const char *const *argv)
 	}
 }
 
-/* What the image's init understands as "power off". */
+/*
+ * Tell the image's init in the way it understands.  A signal is repeated, as the kernel drops one
+ * that comes before pid 1 is ready for it; an init that is at it already does not mind.
+ */
 static void ask_init(void)
 {
 	static const char *const openrc[] = { "/sbin/openrc-shutdown", "-p", "now", NULL };
@@ -64,18 +51,20 @@ static void ask_init(void)
 	char exe[256] = "";
 	ssize_t n = readlink("/proc/1/exe", exe, sizeof(exe) - 1);
 	const char *base = n > 0 ? strrchr(exe, '/') : NULL;
+	int number = 0;
 
-	base = base ? base + 1 : "";
-	if (!strcmp(base, "systemd") || !strcmp(base, "busybox")) {
-		int number = *base == 's' ? SYSTEMD_POWER_OFF : SIGUSR2;
-
-		for (int i = 0; i < 600 && !init_listens(number); i++)
-			sleep_ms(50);
-		kill(1, number);
-	} else if (!strcmp(base, "openrc-init")) {
+	if (base && !strcmp(base, "/systemd"))
+		number = SYSTEMD_POWER_OFF;
+	else if (base && !strcmp(base, "/busybox"))
+		number = SIGUSR2;
+	else if (base && !strcmp(base, "/openrc-init"))
 		run(openrc);
-	} else {
+	else
 		run(access(sysv[0], X_OK) ? other : sysv);
+	for (int i = 0; i < POWER_LIMIT_S; i++) {
+		if (number)
+			kill(1, number);
+		sleep(1);
 	}
 }
 
@@ -135,7 +124,6 @@ static void power_off(bool no_init)
 		power_off_now();
 	}
 	ask_init();
-	sleep(POWER_LIMIT_S);
 	say("the image's init has not powered off within %d seconds; turning the machine off",
 	    POWER_LIMIT_S);
 	power_off_now();

@@ -66,10 +66,15 @@ static struct fault *read_seed(struct seed *seed)
 	return record_read(&seed_type, text.data, text.len, AGENT_SEED, seed);
 }
 
-/* The ports belong to whoever holds the lock; it ends with the process. */
-static struct fault *become_only(void)
+/*
+ * The ports belong to whoever holds the lock; it ends with the process.
+ * @successor: out, there was another agent before this one.
+ */
+static struct fault *become_only(bool *successor)
 {
 	static int lock = -1;
+	ssize_t n;
+	char mark;
 
 	lock = open(AGENT_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock < 0)
@@ -77,6 +82,10 @@ static struct fault *become_only(void)
 	while (flock(lock, LOCK_EX))
 		if (errno != EINTR)
 			return fault_sys(F_SYS, "locking '%s'", AGENT_LOCK);
+	n = pread(lock, &mark, 1, 0);
+	*successor = n == 1;
+	if (!n && pwrite(lock, "1", 1, 0) != 1)
+		return fault_sys(F_SYS, "writing '%s'", AGENT_LOCK);
 	return NULL;
 }
 
@@ -88,10 +97,11 @@ static int64_t sooner(int64_t a, int64_t b)
 int serve_run(void)
 {
 	static struct seed seed;
+	bool successor = false;
 	struct fault *f;
 
 	sanitize();
-	f = become_only();
+	f = become_only(&successor);
 	if (!f)
 		f = read_seed(&seed);
 	if (f) {
@@ -100,7 +110,7 @@ int serve_run(void)
 	}
 	loop_init();
 	watch_children();
-	ports_init(&seed);
+	ports_init(&seed, successor);
 	if (getpid() == 1)
 		service_start(&seed);
 	for (;;)

@@ -26,6 +26,8 @@ struct fault *channel_next(struct guest *g, struct frame *f, bool *got) MUST_CHE
 /* F_GUEST faults: the VM is gone, and the agent sent @what. */
 struct fault *channel_gone(void) MUST_CHECK;
 struct fault *channel_garbage(const char *what) MUST_CHECK;
+/* F_GUEST with the text of an ERROR frame. */
+struct fault *channel_refusal(const struct frame *f) MUST_CHECK;
 /* channel_printable() - a guest's text without control bytes; owned. */
 char *channel_printable(const char *text);
 

@@ -354,7 +354,7 @@ char *channel_printable(const char *text)
 	return buf_steal(&b);
 }
 
-static struct fault *refusal(const struct frame *f)
+struct fault *channel_refusal(const struct frame *f)
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_FREE char *printable = NULL;
@@ -362,7 +362,7 @@ static struct fault *refusal(const struct frame *f)
 	if (!frame_text(f, &text))
 		return channel_garbage("a malformed error");
 	printable = channel_printable(text);
-	return fault_new(F_GUEST, "the machine's agent could not do it: %s", printable);
+	return fault_new(F_GUEST, "the machine's agent failed: %s", printable);
 }
 
 /* Send what is in the queue and wait for the answer @want. */
@@ -384,7 +384,7 @@ static struct fault *ask(struct guest *g, enum frame_type want, int deadline_ms)
 			TRY(channel_receive(g));
 	}
 	if (f.type == FRAME_ERROR)
-		return refusal(&f);
+		return channel_refusal(&f);
 	if (f.type != want)
 		return channel_garbage("an answer that was not asked for");
 	return NULL;

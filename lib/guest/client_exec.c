@@ -143,6 +143,8 @@ static struct fault *on_frame(struct pump *p, const struct frame *f)
 		return on_credit(p, f);
 	case FRAME_EXIT:
 		return on_exit_frame(p, f);
+	case FRAME_ERROR:
+		return channel_refusal(f);
 	default:
 		return channel_garbage("a frame that does not belong here");
 	}
