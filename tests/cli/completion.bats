@@ -17,21 +17,6 @@ make_vms()
 	done
 }
 
-# A command whose operand is a VM, from the table itself; empty when there is none.
-vm_command()
-{
-	local name
-
-	make_vms 1
-	while read -r name; do
-		if [ "$(complete $name '')" = vm-0 ]; then
-			echo "$name"
-			break
-		fi
-	done < <(all_commands)
-	rm -r "$BANGER_STATE_DIR"
-}
-
 @test "the scripts are the files under completions/" {
 	"$BANGER" completion bash | cmp - "$TOP/completions/banger.bash"
 	"$BANGER" completion zsh | cmp - "$TOP/completions/_banger"
@@ -73,43 +58,57 @@ vm_command()
 	has_not "$(complete '')" some-file
 }
 
+@test "a name that stands on the line is not offered again" {
+	make_vms 3
+	is "$(complete vm delete vm-1 '')" $'vm-0\nvm-2'
+	is "$(complete vm delete vm-0 vm-1 vm-)" vm-2
+	is "$(complete vm show vm-0 '')" ""
+}
+
+@test "the guest's command is not completed, options before it are" {
+	make_vms 2
+	is "$(complete vm exec vm-0 -- '')" ""
+	is "$(complete vm exec vm-0 -- ls --)" ""
+	has "$(complete vm exec --)" --workdir
+	is "$(complete vm exec -w / vm-)" $'vm-0\nvm-1'
+	is "$(complete vm exec -w vm-)" ""
+	is "$(complete vm run --net '')" $'user\nnone'
+	is "$(complete vm run --net=u)" --net=user
+	is "$(complete vm run --rm --vcpu '')" ""
+	is "$(complete vm run --)" "$(complete vm run -- | grep ^--)"
+}
+
 @test "without a state directory there are silently no names" {
-	name=$(vm_command)
-	[ -n "$name" ] || skip "no command takes a virtual machine yet"
-	run --separate-stderr "$BANGER" internal complete -- $name ''
+	run --separate-stderr "$BANGER" internal complete -- vm show ''
 	is "$status" 0
 	is "$output$stderr" ""
 	[ ! -e "$BANGER_STATE_DIR" ]
-	run --separate-stderr env -i "$BANGER" internal complete -- $name ''
+	run --separate-stderr env -i "$BANGER" internal complete -- vm show ''
 	is "$status" 0
 	is "$stderr" ""
 	mkdir -m 0700 "$BANGER_STATE_DIR"
 	echo 999999 > "$BANGER_STATE_DIR/version"
-	run --separate-stderr "$BANGER" internal complete -- $name ''
+	run --separate-stderr "$BANGER" internal complete -- vm show ''
 	is "$output$stderr" ""
 }
 
 @test "names of virtual machines are completed, from --state-dir too" {
-	name=$(vm_command)
-	[ -n "$name" ] || skip "no command takes a virtual machine yet"
 	make_vms 12
 	mkdir "$BANGER_STATE_DIR/vms/.stage-hidden"
-	is "$(complete $name vm-1)" $'vm-1\nvm-10\nvm-11'
-	is "$(complete $name vm-3)" vm-3
-	has_not "$(complete $name '')" hidden
+	is "$(complete vm show vm-1)" $'vm-1\nvm-10\nvm-11'
+	is "$(complete vm show vm-3)" vm-3
+	has_not "$(complete vm show '')" hidden
 	mv "$BANGER_STATE_DIR" elsewhere
-	is "$(complete $name vm-3)" ""
-	is "$(complete --state-dir elsewhere $name vm-3)" vm-3
-	is "$(complete $name --state-dir=elsewhere vm-3)" vm-3
+	is "$(complete vm show vm-3)" ""
+	is "$(complete --state-dir elsewhere vm show vm-3)" vm-3
+	is "$(complete vm show --state-dir=elsewhere vm-3)" vm-3
 }
 
 @test "1,000 names cost no lock, no child, and no file of any of them" {
 	is_sanitized && skip "a sanitizer has system calls of its own"
 	needs strace
-	name=$(vm_command)
-	[ -n "$name" ] || skip "no command takes a virtual machine yet"
 	make_vms 1000
-	strace -f -o trace "$BANGER" internal complete -- $name '' > names
+	strace -f -o trace "$BANGER" internal complete -- vm show '' > names
 	is "$(wc -l < names)" 1000
 	run grep -cE '(flock|clone|fork|vfork|execve|fcntl.*F_SETLK|connect)\(' trace
 	is "$output" 1
@@ -118,11 +117,9 @@ vm_command()
 }
 
 @test "a read-only state directory can be completed from" {
-	name=$(vm_command)
-	[ -n "$name" ] || skip "no command takes a virtual machine yet"
 	make_vms 2
 	chmod -R a-w "$BANGER_STATE_DIR"
-	is "$(complete $name '')" $'vm-0\nvm-1'
+	is "$(complete vm show '')" $'vm-0\nvm-1'
 	chmod -R u+w "$BANGER_STATE_DIR"
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "host/user.h"
 #include "store/config.h"
 
 static struct config config;
@@ -224,6 +225,35 @@ static void missing_and_odd_files(void **state)
 	fault_free(f);
 }
 
+static void under_sudo_files_are_the_users(void **state)
+{
+	char path[] = "/tmp/test_config.XXXXXX";
+	AUTO_USER user = { 0 };
+	AUTO_FD fd = -1;
+	int as_user, as_root;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fd = mkostemp(path, O_CLOEXEC); /* root's, mode 0600 */
+	assert_true(fd >= 0);
+	setenv("SUDO_UID", "65534", 1);
+	setenv("SUDO_GID", "65534", 1);
+	user_real(&user);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	assert_true(user.by_sudo);
+	assert_int_equal(user.uid, 65534);
+	user_enter(&user);
+	as_user = open(path, O_RDONLY | O_CLOEXEC);
+	user_leave(&user);
+	as_root = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	assert_int_equal(as_user, -1);
+	assert_true(as_root >= 0);
+	close(as_root);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -238,6 +268,7 @@ int main(void)
 		TEST(the_environment_wins),
 		TEST(files_that_others_can_write),
 		TEST(missing_and_odd_files),
+		cmocka_unit_test(under_sudo_files_are_the_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
