@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <locale.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "base/library.h"
 #include "base/text.h"
@@ -20,6 +21,7 @@
 /* What is used of the library, which is loaded when it is first needed. */
 /* clang-format off */
 #define FUNCTIONS(X) \
+	X(archive_entry_acl_next) X(archive_entry_acl_reset) \
 	X(archive_entry_gid) X(archive_entry_hardlink) X(archive_entry_mode) \
 	X(archive_entry_mtime) X(archive_entry_mtime_nsec) X(archive_entry_pathname) \
 	X(archive_entry_rdevmajor) X(archive_entry_rdevminor) X(archive_entry_size) \
@@ -43,6 +45,8 @@ static const struct library_symbol symbols[] = {FUNCTIONS(LIBRARY_SYMBOL)};
 static struct library library = {"libarchive.so.13", symbols, ARRAY_LEN(symbols), false};
 
 #define READ_BLOCK (128 * 1024)
+#define ACLS	   2 /* access, default */
+#define ACL_MANY   1024u
 
 struct archive_reader {
 	struct archive *archive;      /* owned */
@@ -51,6 +55,12 @@ struct archive_reader {
 	struct fault *source_fault;   /* owned: why the source failed */
 	char *what;		      /* owned, for messages */
 	size_t next_xattr;	      /* what lib.archive_entry_xattr_next() gives next */
+	size_t n_plain;		      /* xattrs without access control lists */
+	struct acl {
+		const char *name;
+		struct buf value;
+	} acls[ACLS]; /* the entry's lists as xattrs */
+	size_t n_acls;
 };
 
 static locale_t c_locale;
@@ -135,6 +145,8 @@ static struct archive_reader *reader_new(unsigned int formats, const char *what)
 	if (!r->archive)
 		abort();
 	r->what = xstrdup(what);
+	for (size_t i = 0; i < ACLS; i++)
+		buf_init(&r->acls[i].value);
 	choose_formats(r->archive, formats);
 	return r;
 }
@@ -195,6 +207,125 @@ static void fix_negative_time(struct archive_item *item)
 	}
 }
 
+/* -- access control lists, which tar has as text, as the xattrs that Linux has them in -- */
+
+struct acl_entry {
+	uint16_t tag, permissions;
+	uint32_t id;
+};
+
+static bool acl_tag(int tag, struct acl_entry *e)
+{
+	static const struct {
+		int theirs;
+		uint16_t ours;
+	} tags[] = {
+		{ARCHIVE_ENTRY_ACL_USER_OBJ, 0x01},  {ARCHIVE_ENTRY_ACL_USER, 0x02},
+		{ARCHIVE_ENTRY_ACL_GROUP_OBJ, 0x04}, {ARCHIVE_ENTRY_ACL_GROUP, 0x08},
+		{ARCHIVE_ENTRY_ACL_MASK, 0x10},	     {ARCHIVE_ENTRY_ACL_OTHER, 0x20},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		if (tags[i].theirs == tag) {
+			e->tag = tags[i].ours;
+			return true;
+		}
+	return false;
+}
+
+static int compare_acl(const void *left, const void *right)
+{
+	const struct acl_entry *a = left, *b = right;
+
+	if (a->tag != b->tag)
+		return a->tag < b->tag ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static bool is_named(const struct acl_entry *e)
+{
+	return e->tag == 0x02 || e->tag == 0x08;
+}
+
+/* Entries of @type in the kernel's order; those that name somebody without a number are left out.
+ */
+static size_t read_acl(struct archive_reader *r, int type, struct acl_entry *out)
+{
+	int at, permissions, tag, id;
+	const char *name;
+	size_t n = 0;
+
+	if (lib.archive_entry_acl_reset(r->entry, type) <= 0)
+		return 0;
+	while (n < ACL_MANY && lib.archive_entry_acl_next(r->entry, type, &at, &permissions, &tag,
+							  &id, &name) == ARCHIVE_OK) {
+		if (!acl_tag(tag, &out[n]) || (is_named(&out[n]) && id < 0))
+			continue;
+		out[n].permissions = (uint16_t)(permissions & 7);
+		out[n].id = is_named(&out[n]) ? (uint32_t)id : UINT32_MAX;
+		n++;
+	}
+	qsort(out, n, sizeof(*out), compare_acl);
+	return n;
+}
+
+static void put_le(struct buf *b, uint32_t value, size_t bytes)
+{
+	for (; bytes; bytes--, value >>= 8)
+		buf_addc(b, (char)(value & 0xff));
+}
+
+static bool has_xattr(struct archive_reader *r, const char *wanted)
+{
+	const char *name = NULL;
+	const void *value;
+	size_t len;
+	bool has = false;
+
+	lib.archive_entry_xattr_reset(r->entry);
+	while (!has && lib.archive_entry_xattr_next(r->entry, &name, &value, &len) == ARCHIVE_OK)
+		has = !strcmp(name, wanted);
+	lib.archive_entry_xattr_reset(r->entry);
+	return has;
+}
+
+/* @item's mode has the owning group's bits; with a mask, a file's mode shows the mask instead. */
+static void add_acl(struct archive_reader *r, int type, const char *name, struct archive_item *item)
+{
+	struct acl_entry entries[ACL_MANY];
+	size_t n = read_acl(r, type, entries);
+	struct acl *acl = &r->acls[r->n_acls];
+	bool masked = false;
+
+	for (size_t i = 0; i < n; i++) {
+		masked |= entries[i].tag == 0x10;
+		if (entries[i].tag == 0x10 && type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS)
+			item->mode = (item->mode & ~070u) | (mode_t)entries[i].permissions << 3;
+	}
+	/* Without a mask nobody is named: an access list then says what the mode says. */
+	if (!n || (!masked && type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS) || has_xattr(r, name))
+		return;
+	acl->name = name;
+	buf_clear(&acl->value);
+	put_le(&acl->value, 2, 4);
+	for (size_t i = 0; i < n; i++) {
+		put_le(&acl->value, entries[i].tag, 2);
+		put_le(&acl->value, entries[i].permissions, 2);
+		put_le(&acl->value, entries[i].id, 4);
+	}
+	r->n_acls++;
+}
+
+static void fill_acls(struct archive_reader *r, struct archive_item *item)
+{
+	r->n_acls = 0;
+	r->n_plain = item->n_xattrs;
+	add_acl(r, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", item);
+	if (S_ISDIR(item->mode))
+		add_acl(r, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", item);
+	item->n_xattrs += r->n_acls;
+}
+
 static void fill_item(struct archive_reader *r, struct archive_item *item)
 {
 	struct archive_entry *e = r->entry;
@@ -216,6 +347,7 @@ static void fill_item(struct archive_reader *r, struct archive_item *item)
 		.n_xattrs = (size_t)lib.archive_entry_xattr_count(e),
 	};
 	fix_negative_time(item);
+	fill_acls(r, item);
 }
 
 /* Owners are 32 bits everywhere we write them; a larger one is not to be cut silently to root. */
@@ -256,6 +388,14 @@ struct fault *archive_reader_next(struct archive_reader *r, struct archive_item 
 void archive_reader_xattr(struct archive_reader *r, size_t index, const char **name,
 			  const void **value, size_t *len)
 {
+	if (index >= r->n_plain && index - r->n_plain < r->n_acls) {
+		const struct acl *acl = &r->acls[index - r->n_plain];
+
+		*name = acl->name;
+		*value = acl->value.data;
+		*len = acl->value.len;
+		return;
+	}
 	if (index < r->next_xattr) {
 		lib.archive_entry_xattr_reset(r->entry);
 		r->next_xattr = 0;
@@ -297,6 +437,8 @@ void archive_reader_free(struct archive_reader *r)
 	if (!r)
 		return;
 	lib.archive_read_free(r->archive);
+	for (size_t i = 0; i < ACLS; i++)
+		buf_release(&r->acls[i].value);
 	fault_free(r->source_fault);
 	free(r->what);
 	free(r);

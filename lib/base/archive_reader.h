@@ -28,7 +28,7 @@ struct archive_item {
 	int64_t mtime_sec;
 	uint32_t mtime_nsec;
 	uint32_t rdev_major, rdev_minor; /* device nodes */
-	size_t n_xattrs;
+	size_t n_xattrs;		 /* access control lists included */
 };
 
 enum archive_formats {

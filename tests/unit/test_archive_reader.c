@@ -123,6 +123,39 @@ static void xattrs_times_and_owners(void **state)
 	archive_reader_free(r);
 }
 
+static void access_control_lists_become_xattrs(void **state)
+{
+	static const char text[] = "user::rw-,group:2000:r-x,user:lisa:rwx,user:lisa:rw-:1000,"
+				   "group::r--,mask::rwx,other::r--";
+	static const char expected[] = "\2\0\0\0"
+				       "\x01\0\6\0\xff\xff\xff\xff\x02\0\6\0\xe8\3\0\0"
+				       "\x04\0\4\0\xff\xff\xff\xff\x08\0\5\0\xd0\7\0\0"
+				       "\x10\0\7\0\xff\xff\xff\xff\x20\0\4\0\xff\xff\xff\xff";
+	AUTO_BUF tar = BUF_INIT, pax = BUF_INIT;
+	struct archive_item item;
+	const char *name;
+	const void *value;
+	size_t len;
+	bool end;
+
+	(void)state;
+	pax_record(&pax, "SCHILY.acl.access", text, strlen(text));
+	tar_pax(&tar, &pax);
+	tar_add(&tar, "f", '0', "");
+
+	struct memory m = {&tar, 0, 4096};
+	struct archive_reader *r = open_memory(&m, ARCHIVE_TAR);
+
+	assert_null(archive_reader_next(r, &item, &end));
+	assert_int_equal(item.n_xattrs, 1);
+	assert_int_equal(item.mode & 07777, 0674); /* the group's bits show the mask */
+	archive_reader_xattr(r, 0, &name, &value, &len);
+	assert_string_equal(name, "system.posix_acl_access");
+	assert_int_equal(len, sizeof(expected) - 1);
+	assert_memory_equal(value, expected, len);
+	archive_reader_free(r);
+}
+
 static void a_cut_archive_is_corrupt(void **state)
 {
 	AUTO_BUF tar = BUF_INIT;
@@ -220,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_raw_bytes_in_every_locale),
 		cmocka_unit_test(xattrs_times_and_owners),
+		cmocka_unit_test(access_control_lists_become_xattrs),
 		cmocka_unit_test(a_cut_archive_is_corrupt),
 		cmocka_unit_test(an_empty_stream_has_no_entries),
 		cmocka_unit_test(a_failing_source_keeps_its_fault),

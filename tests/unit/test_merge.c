@@ -409,6 +409,47 @@ static void hidden_files_give_way(void **state)
 	assert_int_equal(sum.entries, 3);
 }
 
+static void make_sparse_file(int dir)
+{
+	AUTO_FD fd = openat(dir, "sparse", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(pwrite(fd, "data", 4, i * INT64_C(20000) + 100), 4);
+	assert_int_equal(ftruncate(fd, INT64_C(40) << 30), 0);
+}
+
+static void sparse_files_of_all_tar_formats(void **state)
+{
+	static const char *const formats[] = {"--format=gnu", "--sparse-version=0.0",
+					      "--sparse-version=0.1", "--sparse-version=1.0"};
+	struct scratch *s = *state;
+	AUTO_FREE char *path = xasprintf("%s/sparse.tar", s->path);
+
+	make_sparse_file(s->dir);
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		const char *const argv[] = {"tar",	i ? "--format=posix" : formats[0],
+					    formats[i], "-S",
+					    "-C",	s->path,
+					    "-cf",	path,
+					    "sparse",	NULL};
+		struct image_builder_options o = {.size_bytes = 64 * GIB};
+		struct image_builder *b = NULL;
+		struct image_summary sum;
+		AUTO_FD tar = -1;
+
+		assert_int_equal(run_tool(s->dir, "tar.log", argv), 0);
+		tar = open(path, O_RDONLY | O_CLOEXEC);
+		assert_no_fault(image_builder_open(s->fd, &o, &b));
+		assert_no_fault(image_builder_layer_fd(b, tar, "sparse.tar", NULL));
+		assert_no_fault(image_builder_finish(b, &sum));
+		image_builder_free(b);
+		assert_clean(s->dir, s->image);
+		assert_debugfs(s->dir, s->image, "stat sparse", "Size: 42949672960");
+		/* 300 blocks of data, and one leaf of the extent tree */
+		assert_debugfs(s->dir, s->image, "stat sparse", "Blockcount: 2408");
+	}
+}
+
 static void damaged_archives(void **state)
 {
 	struct scratch *s = *state;
@@ -507,6 +548,7 @@ int main(void)
 		SCRATCH_TEST(deep_paths),
 		SCRATCH_TEST(limits),
 		SCRATCH_TEST(hidden_files_give_way),
+		SCRATCH_TEST(sparse_files_of_all_tar_formats),
 		SCRATCH_TEST(damaged_archives),
 		SCRATCH_TEST(attributes_of_the_root_and_of_nodes),
 		SCRATCH_TEST(facts_about_the_system),
