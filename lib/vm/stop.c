@@ -68,17 +68,25 @@ static struct fault *power_off(struct vm *vm, int pidfd, int timeout_ms, bool *g
 	return process_wait_gone(pidfd, wait_ms, gone);
 }
 
-struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how)
+/* A pidfd of the VMM; -1 when there is none. */
+static int open_vmm(const struct vm *vm)
 {
 	struct process_id id;
-	AUTO_FD pidfd = -1;
+	int pidfd;
+
+	if (!vm_find_process(vm, &id))
+		return -1;
+	pidfd = process_open(&id);
+	process_id_release(&id);
+	return pidfd;
+}
+
+struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how)
+{
+	AUTO_FD pidfd = open_vmm(vm);
 	bool gone = false;
 
 	*how = VM_WAS_STOPPED;
-	if (vm_find_process(vm, &id)) {
-		pidfd = process_open(&id);
-		process_id_release(&id);
-	}
 	if (pidfd >= 0) {
 		TRY(vm_op_set(&vm->dir, "stop", "power-off"));
 		progress_stage(vm->progress, "stopping %s", vm->dir.name);
@@ -90,15 +98,10 @@ struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how)
 
 struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how)
 {
-	struct process_id id;
-	AUTO_FD pidfd = -1;
+	AUTO_FD pidfd = open_vmm(vm);
 	bool gone = false;
 
 	*how = VM_WAS_STOPPED;
-	if (vm_find_process(vm, &id)) {
-		pidfd = process_open(&id);
-		process_id_release(&id);
-	}
 	if (pidfd >= 0) {
 		TRY(vm_op_set(&vm->dir, "kill", "signal"));
 		TRY(process_kill(pidfd, number));
