@@ -133,7 +133,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libbanger.a
 
 # Everything.  Installs what is missing, builds with both compilers and with the sanitizers, runs
 # all suites and ends with one line that counts.
-SUITES ?= lint unit asan fuzz cli cli-asan vm
+SUITES ?= lint unit asan fuzz cli cli-asan vm lab
 check:
 	packaging/deps.sh build run test
 	+$(MAKE) --no-print-directory check-build
@@ -145,6 +145,13 @@ check-build:
 	+$(MAKE) -s --no-print-directory -j$(JOBS) clang-build
 	+$(MAKE) -s --no-print-directory -j$(JOBS) asan-build
 	+$(MAKE) -s --no-print-directory -j$(JOBS) fuzz-build
+
+check-lab: $(BUILD)/banger
+	tests/run.sh lab
+
+# For a person: a shell in the lab.
+lab-shell: $(BUILD)/banger
+	tests/lab/run.sh --shell
 
 check-layers:
 	tests/lint/layers.sh

@@ -8,6 +8,7 @@
 #   cli       tests/cli/*.bats
 #   cli-asan  the same with the sanitized program
 #   vm        tests/vm/*.bats: real virtual machines
+#   lab       tests/lab/*.bats, inside a virtual machine where KVM works
 #
 # A suite is a set of programs that print TAP.  Their output is kept in build/test-logs.  What
 # failed and why tests were skipped is printed at the end, and last one line:
@@ -157,6 +158,7 @@ for suite in "$@"; do
 	cli) run_bats cli cli "$build/banger" 120 900 ;;
 	cli-asan) run_bats cli-asan cli "$build/asan/banger" 240 1200 ;;
 	vm) run_bats vm vm "$build/banger" 600 1800 ;;
+	lab) BANGER=$top/$build/banger run_tap lab 1500 tests/lab/run.sh ;;
 	*)
 		echo "run.sh: there is no suite '$suite'" >&2
 		exit 2

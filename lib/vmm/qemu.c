@@ -97,7 +97,7 @@ static void add_machine(struct args *a, const struct vmm_choice *choice,
 	add(a, "-machine", "%s,accel=%s",
 	    a->microvm ? "microvm,acpi=on,rtc=on,pit=off,pic=off" : "q35,vmport=off,smm=off,sata=off",
 	    choice->kvm ? "kvm" : "tcg");
-	add(a, "-cpu", "%s", choice->kvm ? "host" : "max");
+	add(a, "-cpu", "%s", choice->kvm ? "host" : "max,+svm");
 	add(a, "-smp", "%u", m->vcpu);
 	add(a, "-m", "%lluM", (unsigned long long)(m->memory_bytes / MIB));
 	add(a, "-sandbox",

@@ -9,10 +9,11 @@
 #   image  busybox-init          the same with busybox's init and an inittab
 #   image  entry                 an OCI image with an entry point, environment and user
 #   image  debian-bookworm       with --debian: systemd, by mmdebstrap
+#   image  lab                   with --lab: the machine of tests/lab, with these fixtures in it
 set -eu
 cd "$(dirname "$0")/../.."
 : "${BANGER:=$PWD/build/banger}"
-digest=$(cat lib/image/*.[ch] lib/kernel/*.[ch] lib/disk/*.[ch] packaging/catalog.json "$0" | sha256sum | cut -c 1-16)
+digest=$(cat lib/image/*.[ch] lib/kernel/*.[ch] lib/disk/*.[ch] packaging/catalog.json tests/lab/packages "$0" | sha256sum | cut -c 1-16)
 state=$PWD/build/fixtures/$digest
 export BANGER_STATE_DIR=$state
 
@@ -69,6 +70,22 @@ make_entry()
 	rm -rf "$work"
 }
 
+make_lab()
+{
+	local work
+	work=$(mktemp -d)
+	mkdir "$work/state" "$work/state/images"
+	chmod 0700 "$work/state"
+	cp -a "$state/version" "$state/kernels" "$work/state/"
+	cp -a "$state/images/busybox" "$work/state/images/"
+	# shellcheck disable=SC2016 # for the hook's own shell
+	mmdebstrap --variant=apt --quiet --customize-hook='mkdir -p "$1/var/lib/banger"' \
+		--customize-hook="sync-in $work/state /var/lib/banger" \
+		--include="$(tr '\n' ',' < tests/lab/packages | sed 's/,$//')" bookworm - |
+		"$BANGER" image import --name lab --size 16G - >&2
+	rm -rf "$work"
+}
+
 mkdir -p "$PWD/build/fixtures"
 exec 9> "$PWD/build/fixtures/lock"
 flock 9
@@ -80,5 +97,8 @@ have image busybox && have image busybox-init || make_busybox
 have image entry || make_entry
 if [ "${1:-}" = --debian ]; then
 	have image debian-bookworm || "$BANGER" image pull debian-bookworm >&2
+fi
+if [ "${1:-}" = --lab ]; then
+	have image lab || make_lab
 fi
 echo "$state"

@@ -1,0 +1,38 @@
+#!/bin/bash
+# run.sh [--shell] - run tests/lab/*.bats inside the lab and print their TAP.
+#
+# The lab is a Debian virtual machine made by banger itself (tests/vm/fixture.sh --lab).  Under
+# emulation its CPU has the svm flag, so inside it KVM, device mapper, loop and tun devices, nftables
+# and cgroups all work, whatever this host lacks.  One boot serves all tests.  With --shell a person
+# gets a shell in it instead.
+set -eu
+cd "$(dirname "$0")/../.."
+: "${BANGER:=$PWD/build/banger}"
+BANGER_STATE_DIR=$(tests/vm/fixture.sh --lab)
+export BANGER_STATE_DIR
+name=lab-$$
+
+cleanup()
+{
+	"$BANGER" vm delete -q "$name" > /dev/null 2>&1 || true
+}
+trap cleanup EXIT
+
+in_lab()
+{
+	"$BANGER" vm exec --timeout 20m "$name" -- "$@"
+}
+
+"$BANGER" vm run -q -d --name "$name" --image lab --memory 3G --vcpu 2 > /dev/null
+in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel 2> /dev/null || true'
+tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
+tar -cf - tests/lab tests/vm | "$BANGER" vm exec -i "$name" -- tar -C /root -xf -
+if [ "${1:-}" = --shell ]; then
+	"$BANGER" vm exec -it "$name"
+	exit 0
+fi
+status=0
+in_lab sh -c 'cd /root && BANGER=/usr/local/bin/banger bats --formatter tap tests/lab' || status=$?
+# The system's own log helps when something failed inside.
+[ "$status" -eq 0 ] || in_lab journalctl -b --no-pager -n 200 >&2 || true
+exit "$status"
