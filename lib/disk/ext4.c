@@ -258,12 +258,35 @@ static struct fault *random_bytes(void *out, size_t len)
 	return NULL;
 }
 
-static struct fault *name_super(struct ext2_super_block *s, const char *label)
+/* UUID and hash seed of reproducible file systems: the first bytes of SHA-256("banger image"). */
+static const uint8_t fixed_identity[32] = {
+	0x2a, 0xb8, 0xaf, 0x6f, 0x2d, 0x95, 0x1c, 0xc6, 0x9a, 0x25, 0x37,
+	0x8e, 0x82, 0xb3, 0x29, 0xa6, 0xf2, 0x1f, 0x86, 0xe0, 0x92, 0x60,
+	0x63, 0x48, 0xbb, 0x6a, 0x9f, 0x73, 0x61, 0x40, 0x82, 0xbd,
+};
+
+/* Who the file system is, and when it was made. */
+static struct fault *identify(ext2_filsys fs, bool reproducible)
 {
-	TRY(random_bytes(s->s_uuid, sizeof(s->s_uuid)));
+	struct ext2_super_block *s = fs->super;
+
+	if (reproducible) {
+		memcpy(s->s_uuid, fixed_identity, sizeof(s->s_uuid));
+		memcpy(s->s_hash_seed, fixed_identity + sizeof(s->s_uuid), sizeof(s->s_hash_seed));
+		fs->now = EXT4_FIXED_TIME; /* what libext2fs takes for the current time */
+		s->s_mkfs_time = s->s_lastcheck = (uint32_t)EXT4_FIXED_TIME;
+		s->s_mkfs_time_hi = s->s_lastcheck_hi = 0;
+	} else {
+		TRY(random_bytes(s->s_uuid, sizeof(s->s_uuid)));
+		TRY(random_bytes(s->s_hash_seed, sizeof(s->s_hash_seed)));
+	}
 	s->s_uuid[6] = (uint8_t)((s->s_uuid[6] & 0x0f) | 0x40);
 	s->s_uuid[8] = (uint8_t)((s->s_uuid[8] & 0x3f) | 0x80);
-	TRY(random_bytes(s->s_hash_seed, sizeof(s->s_hash_seed)));
+	return NULL;
+}
+
+static void name_super(struct ext2_super_block *s, const char *label)
+{
 	s->s_def_hash_version = EXT2_HASH_HALF_MD4;
 	s->s_flags |= EXT2_FLAGS_SIGNED_HASH;
 	s->s_max_mnt_count = -1;
@@ -271,7 +294,6 @@ static struct fault *name_super(struct ext2_super_block *s, const char *label)
 	s->s_checksum_type = EXT2_CRC32C_CHKSUM;
 	if (label)
 		memcpy(s->s_volume_name, label, strlen(label));
-	return NULL;
 }
 
 /* Inodes 1 to 10 are the file system's own. */
@@ -322,7 +344,8 @@ static struct fault *lay_out(struct ext4_writer *w, const struct ext4_options *o
 	if (code)
 		return fault_ext2(code, "laying out the file system");
 	w->fs = fs;
-	TRY(name_super(fs->super, o->label));
+	TRY(identify(fs, o->reproducible));
+	name_super(fs->super, o->label);
 	ext2fs_init_csum_seed(fs);
 	code = ext2fs_allocate_tables(fs);
 	if (code)

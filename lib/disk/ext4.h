@@ -22,6 +22,13 @@
 #define EXT4_NAME_BYTES_MAX 255
 #define EXT4_ROOT_INODE	    2
 
+/*
+ * A reproducible file system has this as the time of its making (2000-01-01), and the same UUID and
+ * hash seed as all others.  Good for what is only ever copied; a disk that meets another one in the
+ * same machine should have a UUID of its own.
+ */
+#define EXT4_FIXED_TIME INT64_C(946684800)
+
 struct ext4_options {
 	uint64_t size_bytes; /* of the file system; rounded down to a multiple of 4096 */
 	const char *label;   /* at most 16 bytes, NULL = none; borrowed */
@@ -29,6 +36,7 @@ struct ext4_options {
 	uint64_t inodes;     /* least number of inodes, 0 = one for each 16 KiB */
 	bool fixed;	     /* never written and never grown: no journal, no room to grow */
 	bool all_root; /* ext4_from_directory(): everything is root's, whoever owns the files */
+	bool reproducible; /* the same content gives the same bytes: see EXT4_FIXED_TIME */
 };
 
 struct ext4_xattr {

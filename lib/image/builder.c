@@ -45,6 +45,7 @@ struct fault *image_builder_open(int rootfs_fd, const struct image_builder_optio
 		.label = o->label,
 		.root_mode = 0755,
 		.inodes = inodes_for(o->size_bytes),
+		.reproducible = true,
 	};
 	struct ext4_writer *w = NULL;
 	struct image_builder *b;

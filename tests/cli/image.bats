@@ -789,3 +789,27 @@ needs_keyring()
 	has "$(cat err.1 err.2)" "exists already"
 	same_tree debian-bookworm fake-tree
 }
+
+# ------------------------------------------------------------------------------------- the same
+
+@test "the same content gives the same file system, to the byte" {
+	local i
+
+	needs umoci
+	small_tree tree
+	mkdir tree/many
+	for i in {1..600}; do
+		echo "$i" > "tree/many/file-$i"
+	done
+	ln tree/bin/sh tree/bin/bash
+	layer 1.tar tree
+	layout app 1 1.tar 1.tar
+	"$BANGER" image import -q --name a app
+	"$BANGER" image import -q --name c tree
+	sleep 1.1 # no time of its making is in it
+	"$BANGER" image import -q --name b app
+	"$BANGER" image import -q --name d tree
+	cmp "$BANGER_STATE_DIR"/images/{a,b}/rootfs.ext4
+	cmp "$BANGER_STATE_DIR"/images/{c,d}/rootfs.ext4
+	listed a > /dev/null
+}
