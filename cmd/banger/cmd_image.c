@@ -79,8 +79,12 @@ static struct fault *pull_run(struct invocation *inv)
 	struct image_pull options = {
 		.reference = inv->operands.v[0],
 		.name = option_value(inv, "name"),
+		.platform = option_value(inv, "platform"),
+		.kernel = option_value(inv, "kernel"),
 		.size_bytes = option_number(inv, "size", 0),
 		.force = option_given(inv, "force"),
+		.offline = option_given(inv, "offline"),
+		.plain_http = option_given(inv, "plain-http"),
 		.progress = &inv->progress,
 	};
 	AUTO_FREE char *name = NULL;
@@ -90,23 +94,43 @@ static struct fault *pull_run(struct invocation *inv)
 }
 
 static const struct option pull_options[] = {
-	{ 0, "name", "NAME", "call the image NAME (default: as in the catalogue)" },
+	{ 0, "name", "NAME", "call the image NAME (default: from the reference)" },
+	{ 0, "platform", "OS/ARCH[/VARIANT]", "take the build for this platform",
+	  .preset = "this host's" },
+	{ 0, "kernel", "KERNEL", "kernel that machines of this image start with", COMPLETE_KERNEL },
 	{ 0, "size", "SIZE", "size of the root file system; what is not used takes no space",
-	  .type = OPTION_SIZE, .min = SIZE_LEAST, .max = SIZE_MOST, .preset = "8G" },
+	  .type = OPTION_SIZE, .min = SIZE_LEAST, .max = SIZE_MOST,
+	  .preset = "8 times the layers, at least 8G" },
 	{ 'f', "force", NULL, "replace an image of the same name" },
+	{ 0, "offline", NULL, "use only what is in the cache" },
+	{ 0, "plain-http", NULL, "speak to the registry without TLS" },
 	{ 0 },
 };
 
 const struct command command_image_pull = {
 	.name = "image pull",
-	.summary = "make an image that the catalogue knows",
-	.operands = "NAME",
+	.summary = "make an image that the catalogue or a registry has",
+	.operands = "REFERENCE",
 	.description =
-		"Debian images are built from the package mirror that this host's apt uses, by "
-		"mmdebstrap; apt checks the signatures of all packages. This works without root. "
-		"'image list --available' shows the catalogue.",
-	.examples = "banger image pull debian-bookworm\tbuild Debian 12\n"
-		    "banger image list --available\twhat can be pulled",
+		"A name of the catalogue ('image list --available' shows it) comes first. Its Debian "
+		"images are built from the package mirror that this host's apt uses, by mmdebstrap; "
+		"apt checks the signatures of all packages.\n\n"
+		"Everything else is an image in a registry: [HOST[:PORT]/]NAME[:TAG][@DIGEST]. "
+		"'alpine' is docker.io/library/alpine:latest. Layers are downloaded side by side into "
+		"a cache, checked against their digests, and written into the file system while they "
+		"arrive. What is in the cache is not fetched again. A transfer that breaks off goes on "
+		"where it was.\n\n"
+		"Credentials are those of podman and docker: $REGISTRY_AUTH_FILE, "
+		"$XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json and "
+		"$DOCKER_CONFIG/config.json (~/.docker), credential helpers included. Registries are "
+		"spoken to in HTTPS; plain HTTP is for those on this machine, and for --plain-http. "
+		"Other certificates than the system's are named by $CURL_CA_BUNDLE, proxies by "
+		"$https_proxy and $no_proxy.\n\n"
+		"None of this needs root.",
+	.examples = "banger image pull python:3.12\timage 'python-3.12' from Docker Hub\n"
+		    "banger image pull --name app quay.io/org/app@sha256:...\ta certain one\n"
+		    "banger image pull --platform linux/arm64 alpine\tfor another machine\n"
+		    "banger image pull debian-bookworm\tbuild Debian 12",
 	.options = pull_options,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -35,28 +35,37 @@ struct fault *image_import(const struct store *s, const struct image_import *opt
 			   char **name) MUST_CHECK;
 
 struct image_pull {
-	const char *reference; /* a name of the catalogue */
-	const char *name;      /* NULL = the catalogue's name */
+	const char *reference; /* a name of the catalogue, else of an image in a registry */
+	const char *name;      /* NULL = the catalogue's name, or made from the reference */
+	const char *platform;  /* "linux/arm64"; NULL = this host's */
+	const char *kernel;    /* that VMs of it start with; NULL = the default one */
 	uint64_t size_bytes;   /* 0 = default */
 	bool force;
+	bool offline;	 /* no socket is opened: only what is in the cache */
+	bool plain_http; /* the registry may be spoken to without TLS */
 	struct progress *progress; /* may be NULL */
 };
 
 /*
- * image_pull() - make an image that the catalogue knows.  @name: the image's name, owned.
- * Return: F_NOT_FOUND when it is not in the catalogue; F_EXISTS; F_MISSING a tool, with what to
- * install; F_TOOL; F_NETWORK; and those of image_import().
+ * image_pull() - make an image that the catalogue or a registry has.  @name: the image's name, owned.
+ * When somebody else made the same image while we waited for its name, theirs is used.
+ * Return: F_NOT_FOUND; F_EXISTS; F_DENIED by the registry; F_CORRUPT what came is not what was
+ * promised; F_MISSING a tool, with what to install; F_TOOL; F_NETWORK; and those of image_import().
  */
 struct fault *image_pull(const struct store *s, const struct image_pull *options,
 			 char **name) MUST_CHECK;
 
+/* image_check_wanted() - F_INVALID when @wanted can be neither an image's name nor a reference. */
+struct fault *image_check_wanted(const char *wanted) MUST_CHECK;
+
 /*
- * image_ensure() - make sure that there is an image @name, pulling it when there is not.  When
- * somebody else is pulling it already, their result is waited for and used.
- * Return: as image_pull(), but never F_EXISTS.
+ * image_ensure() - find the image that @wanted means: its name, else the reference that it was pulled
+ * for; pull it when there is none.  When somebody else is pulling it already, their result is waited
+ * for and used.  @name: the image's name, owned.
+ * Return: as image_pull(); F_EXISTS only when the name that it would get belongs to another image.
  */
-struct fault *image_ensure(const struct store *s, const char *name,
-			   struct progress *progress) MUST_CHECK;
+struct fault *image_ensure(const struct store *s, const char *wanted, struct progress *progress,
+			   char **name) MUST_CHECK;
 
 /* image_load() - read image.json; release with record_release(&image_record_type, ...).
  * Return: F_NOT_FOUND with what there is; F_CORRUPT; F_NEWER. */

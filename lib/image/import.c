@@ -21,10 +21,7 @@
 #include "image/stage.h"
 #include "store/name.h"
 
-#define SIZE_LEAST    (8 * GIB)
-#define SIZE_FACTOR   8 /* unpacked to stored, generously: what is not used is a hole */
-#define SIZE_MOST     (1024 * GIB)
-#define SPOOL_FACTOR  4 /* layers may hide each other's files, so they may exceed the image */
+#define SPOOL_FACTOR 4 /* layers may hide each other's files, so they may exceed the image */
 
 /* One import under way. */
 struct import {
@@ -38,16 +35,6 @@ struct import {
 };
 
 /* ----------------------------------------------------------------------------- size and name */
-
-static uint64_t default_size(uint64_t stored)
-{
-	uint64_t wanted;
-
-	if (stored > SIZE_MOST / SIZE_FACTOR)
-		return SIZE_MOST;
-	wanted = (stored * SIZE_FACTOR + GIB - 1) / GIB * GIB;
-	return wanted < SIZE_LEAST ? SIZE_LEAST : wanted;
-}
 
 static uint64_t stored_bytes(const struct import *im)
 {
@@ -64,7 +51,7 @@ static uint64_t stored_bytes(const struct import *im)
 
 static uint64_t image_size(const struct import *im)
 {
-	return im->options->size_bytes ? im->options->size_bytes : default_size(stored_bytes(im));
+	return im->options->size_bytes ? im->options->size_bytes : image_default_size(stored_bytes(im));
 }
 
 /* "docker.io/library/alpine:latest" gives "alpine"; owned. */
@@ -283,7 +270,7 @@ static struct fault *open_source(struct import *im)
 	struct source_options options = {
 		.store = im->store,
 		.input = o->input,
-		.spool_max = (o->size_bytes ? o->size_bytes : SIZE_LEAST) * SPOOL_FACTOR,
+		.spool_max = (o->size_bytes ? o->size_bytes : image_default_size(0)) * SPOOL_FACTOR,
 		.progress = o->progress,
 	};
 

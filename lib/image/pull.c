@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* pull.c - images by name: looked up in the catalogue, built, published. */
+/* pull.c - images by name: the catalogue's first, then those of registries; built, published. */
 #include "image/image.h"
+
+#include <string.h>
 
 #include "base/text.h"
 #include "host/machine.h"
+#include "image/platform.h"
+#include "image/reference.h"
+#include "image/registry_image.h"
 #include "image/stage.h"
 #include "image/suite.h"
 #include "store/catalog.h"
@@ -11,17 +16,7 @@
 
 #define SUITE_SIZE_BYTES (8 * GIB)
 
-static struct fault *not_in_catalog(const struct catalog *catalog, const char *reference)
-{
-	AUTO_FREE char *names = catalog_names(&catalog->images);
-	AUTO_BUF shown = BUF_INIT;
-
-	text_add_printable(&shown, reference, strnlen(reference, 256));
-	return fault_hint(fault_new(F_NOT_FOUND, "the catalogue has no image '%s', and this banger "
-				    "does not fetch from registries yet", shown.data),
-			  "The catalogue has: %s. A container image can be imported from an archive: "
-			  "banger image import FILE", names);
-}
+/* -- from the catalogue -- */
 
 struct feed {
 	const struct catalog_source *from;
@@ -44,9 +39,8 @@ static struct fault *feed(void *context, struct image_builder *builder)
 	return suite_feed(&suite, builder, &feeding->source);
 }
 
-static void describe(const char *name, const char *source, struct image_record *r)
+static void describe(const char *source, struct image_record *r)
 {
-	r->name = xstrdup(name);
 	r->source = xstrdup(source);
 	r->source_kind = xstrdup("debian-suite");
 	r->created = text_time(time(NULL));
@@ -55,21 +49,17 @@ static void describe(const char *name, const char *source, struct image_record *
 	strings_add(&r->config.env, "LANG=C.UTF-8");
 }
 
-static struct fault *build(struct image_stage *stage, const struct catalog_source *from,
-			   const struct image_pull *options)
+static struct fault *build_suite(struct image_stage *stage, const struct catalog_source *from,
+				 const struct image_pull *options, struct image_record *record)
 {
 	uint64_t size = options->size_bytes ? options->size_bytes : SUITE_SIZE_BYTES;
 	struct feed feeding = { .from = from, .options = options, .name = stage->name };
-	struct image_record record = { 0 };
 	struct fault *f;
 
-	f = image_stage_build(stage, size, feed, &feeding, options->progress, &record);
-	if (!f) {
-		describe(stage->name, feeding.source, &record);
-		f = image_stage_commit(stage, &record);
-	}
+	f = image_stage_build(stage, size, feed, &feeding, options->progress, record);
+	if (!f)
+		describe(feeding.source, record);
 	free(feeding.source);
-	record_release(&image_record_type, &record);
 	return f;
 }
 
@@ -86,49 +76,226 @@ static struct fault *choose_source(const struct catalog_entry *entry,
 			 "use", entry->name);
 }
 
-static struct fault *pull(const struct store *s, const struct catalog *catalog,
-			  const struct image_pull *options, char **name)
+/* What is asked for and makes no sense for a suite of packages is an error, never ignored. */
+static struct fault *check_suite_options(const struct catalog_entry *entry,
+					 const struct image_pull *options)
 {
-	const struct catalog_entry *entry = catalog_find(&catalog->images, options->reference);
-	const char *wanted = options->name ? options->name : options->reference;
+	AUTO_PLATFORM wanted = { 0 };
+
+	if (options->offline)
+		return fault_new(F_NOT_FOUND, "image '%s' is built from packages, which needs the "
+				 "network", entry->name);
+	if (options->plain_http)
+		return fault_new(F_USAGE, "image '%s' does not come from a registry: --plain-http cannot "
+				 "be used with it", entry->name);
+	TRY(platform_parse(options->platform, &wanted));
+	if (strcmp(wanted.architecture, machine_arch()))
+		return fault_new(F_UNSUPPORTED, "image '%s' can only be built for this host's %s",
+				 entry->name, machine_arch());
+	return NULL;
+}
+
+/* -- from either -- */
+
+/* What will be pulled. */
+struct target {
+	const struct store *store;
+	const struct image_pull *options;
+	const struct catalog_entry *entry;  /* NULL when it is in a registry */
+	const struct catalog_source *from;  /* of the entry */
+	struct reference reference;	    /* when there is no entry */
+	char *name;			    /* of the image */
+};
+
+static void target_release(struct target *t)
+{
+	reference_release(&t->reference);
+	free(t->name);
+}
+#define AUTO_TARGET __attribute__((cleanup(target_release))) struct target
+
+/* Everything that can be said before anything is done. */
+static struct fault *choose_target(const struct catalog *catalog, struct target *t)
+{
+	const struct image_pull *o = t->options;
+	AUTO_PLATFORM wanted = { 0 };
+
+	t->entry = catalog_find(&catalog->images, o->reference);
+	if (t->entry) {
+		TRY(choose_source(t->entry, &t->from));
+		TRY(check_suite_options(t->entry, o));
+	} else {
+		TRY(reference_parse(o->reference, &t->reference));
+		TRY(platform_parse(o->platform, &wanted));
+	}
+	if (o->name)
+		t->name = xstrdup(o->name);
+	else
+		t->name = t->entry ? xstrdup(t->entry->name) : reference_name(&t->reference);
+	TRY(name_check_object("image", t->name));
+	return o->kernel ? name_check_object("kernel", o->kernel) : NULL;
+}
+
+static struct fault *fill_stage(const struct target *t, struct image_stage *stage,
+				struct image_record *record)
+{
+	const struct image_pull *o = t->options;
+	struct registry_pull registry = {
+		.reference = &t->reference,
+		.platform = o->platform,
+		.size_bytes = o->size_bytes,
+		.offline = o->offline,
+		.plain_http = o->plain_http,
+		.progress = o->progress,
+	};
+
+	if (t->entry)
+		TRY(build_suite(stage, t->from, o, record));
+	else
+		TRY(registry_build(stage, &registry, record));
+	record->name = xstrdup(t->name);
+	record->kernel = o->kernel ? xstrdup(o->kernel) : NULL;
+	return image_stage_commit(stage, record);
+}
+
+/* Has somebody made just this image while we waited for its name? */
+static bool is_made(const struct target *t)
+{
+	AUTO_FREE char *wanted = t->entry ? NULL : reference_text(&t->reference);
+	struct image_record record = { 0 };
+	AUTO_FAULT f = image_load(t->store, t->name, &record);
+	AUTO_PLATFORM platform = { 0 };
+	AUTO_FAULT bad = platform_parse(t->options->platform, &platform);
+	bool same = !f && !bad && (!record.arch || !strcmp(record.arch, platform.architecture));
+
+	if (wanted)
+		same = same && record.reference && !strcmp(record.reference, wanted);
+	record_release(&image_record_type, &record);
+	return same;
+}
+
+static struct fault *make(const struct target *t)
+{
 	struct image_stage stage = IMAGE_STAGE_INIT;
-	const struct catalog_source *from;
+	struct image_record record = { 0 };
 	struct fault *f;
 
-	if (!entry)
-		return not_in_catalog(catalog, options->reference);
-	TRY(choose_source(entry, &from));
-	TRY(name_check_object("image", wanted));
-	if (!options->force)
-		TRY(image_check_absent(s, wanted)); /* before waiting for a lock */
-	TRY(image_stage_open(s, wanted, options->force, "pull", &stage));
-	f = image_stage_close(&stage, build(&stage, from, options));
-	if (!f)
-		*name = xstrdup(wanted);
+	f = image_stage_open(t->store, t->name, t->options->force, "pull", &stage);
+	if (f && fault_kind(f) == F_EXISTS && is_made(t)) {
+		fault_free(f);
+		return NULL;
+	}
+	TRY(f);
+	f = image_stage_close(&stage, fill_stage(t, &stage, &record));
+	record_release(&image_record_type, &record);
 	return f;
+}
+
+/* Who types one plain word may have meant the catalogue. */
+static struct fault *name_catalogue(const struct catalog *catalog, const struct target *t,
+				    struct fault *f)
+{
+	AUTO_FREE char *names = catalog_names(&catalog->images);
+	enum fault_kind kind = f ? fault_kind(f) : F_SYS;
+
+	if (t->entry || strpbrk(t->options->reference, "/:@") ||
+	    (kind != F_NOT_FOUND && kind != F_DENIED && kind != F_NETWORK))
+		return f;
+	return fault_attach(f, fault_new(F_NOT_FOUND, "the catalogue has no image '%s' either; it has: "
+					 "%s", t->options->reference, names));
 }
 
 struct fault *image_pull(const struct store *s, const struct image_pull *options, char **name)
 {
 	AUTO_CATALOG catalog = { 0 };
+	AUTO_TARGET t = { .store = s, .options = options };
 
 	TRY(catalog_load(&catalog));
-	return pull(s, &catalog, options, name);
+	TRY(choose_target(&catalog, &t));
+	if (!options->force)
+		TRY(image_check_absent(s, t.name)); /* before waiting for a lock */
+	TRY(name_catalogue(&catalog, &t, make(&t)));
+	*name = steal_ptr(&t.name);
+	return NULL;
 }
 
-struct fault *image_ensure(const struct store *s, const char *name, struct progress *progress)
-{
-	struct image_pull options = { .reference = name, .progress = progress };
-	struct store patient = *s; /* borrows everything of *s */
-	AUTO_FREE char *made = NULL;
-	AUTO_FAULT f = image_check_absent(s, name);
+/* -- whatever it is called -- */
 
-	if (f)
-		return NULL; /* it is there */
+struct fault *image_check_wanted(const char *wanted)
+{
+	AUTO_FAULT f = name_check_object("image", wanted);
+	AUTO_REFERENCE r = { 0 };
+
+	return f ? reference_parse(wanted, &r) : NULL;
+}
+
+/* The image that was pulled for reference @text and runs here; NULL = none.  Owned. */
+static struct fault *find_by_reference(const struct store *s, const char *text, char **name)
+{
+	struct records list;
+
+	TRY(image_list(s, &list));
+	for (size_t i = 0; i < list.n && !*name; i++) {
+		const struct image_info *info = (const struct image_info *)list.v + i;
+		const struct image_record *r = &info->record;
+
+		if (!info->fault && r->reference && !strcmp(r->reference, text) &&
+		    (!r->arch || !strcmp(r->arch, machine_arch())))
+			*name = xstrdup(info->name);
+	}
+	image_list_release(&list);
+	return NULL;
+}
+
+static bool is_there(const struct store *s, const char *name)
+{
+	AUTO_FAULT valid = name_check_object("image", name);
+	AUTO_FAULT f = valid ? NULL : image_check_absent(s, name);
+
+	return f != NULL;
+}
+
+/* A name that is taken by another image is not what was asked for. */
+static struct fault *pull_for(const struct store *s, const char *wanted, const char *reference,
+			      struct progress *progress, char **name)
+{
+	struct image_pull options = { .reference = wanted, .progress = progress };
+	struct store patient = *s; /* borrows everything of *s */
+	struct fault *f;
+
 	/* Whoever is pulling it now does it for us too; waiting ends with them or with a signal. */
 	patient.wait_ms = -1;
-	f = image_pull(&patient, &options, &made);
-	if (f && fault_kind(f) == F_EXISTS)
+	f = image_pull(&patient, &options, name);
+	if (!f || fault_kind(f) != F_EXISTS)
+		return f;
+	if (reference)
+		f = fault_attach(f, find_by_reference(s, reference, name));
+	else
+		*name = xstrdup(wanted);
+	if (!*name)
+		return fault_hint(f, "It is another one than %s. Give that one a name of its own: banger "
+				  "image pull --name NAME %s", reference, wanted);
+	fault_free(f); /* it has appeared meanwhile */
+	return NULL;
+}
+
+struct fault *image_ensure(const struct store *s, const char *wanted, struct progress *progress,
+			   char **name)
+{
+	AUTO_CATALOG catalog = { 0 };
+	AUTO_REFERENCE r = { 0 };
+	AUTO_FREE char *text = NULL;
+
+	*name = NULL;
+	if (is_there(s, wanted)) {
+		*name = xstrdup(wanted);
 		return NULL;
-	return steal_ptr(&f);
+	}
+	TRY(catalog_load(&catalog));
+	if (catalog_find(&catalog.images, wanted))
+		return pull_for(s, wanted, NULL, progress, name);
+	TRY(reference_parse(wanted, &r));
+	text = reference_text(&r);
+	TRY(find_by_reference(s, text, name));
+	return *name ? NULL : pull_for(s, wanted, text, progress, name);
 }

@@ -7,8 +7,12 @@
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "store/name.h"
 
+#define SIZE_LEAST	 (8 * GIB)
+#define SIZE_FACTOR	 8 /* unpacked to stored, generously: what is not used is a hole */
+#define SIZE_MOST	 (1024 * GIB)
 #define RECORD_BYTES_MAX (1u << 20) /* what a record may have to be read again */
 
 static bool exists(const struct store *s, const char *name)
@@ -106,6 +110,16 @@ struct fault *image_stage_build(struct image_stage *stage, uint64_t size_bytes,
 	record->os = steal_ptr(&summary.os);
 	image_summary_release(&summary);
 	return NULL;
+}
+
+uint64_t image_default_size(uint64_t stored)
+{
+	uint64_t wanted;
+
+	if (stored > SIZE_MOST / SIZE_FACTOR)
+		return SIZE_MOST;
+	wanted = (stored * SIZE_FACTOR + GIB - 1) / GIB * GIB;
+	return wanted < SIZE_LEAST ? SIZE_LEAST : wanted;
 }
 
 static struct fault *write_record(const struct image_stage *stage,

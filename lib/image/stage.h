@@ -10,6 +10,7 @@
 #define BANGER_IMAGE_STAGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/progress.h"
@@ -46,6 +47,8 @@ struct fault *image_stage_build(struct image_stage *stage, uint64_t size_bytes,
 				struct fault *(*fill)(void *context, struct image_builder *builder),
 				void *context, struct progress *progress,
 				struct image_record *record) MUST_CHECK;
+/* image_default_size() - of the root file system of an image that takes @stored bytes as stored. */
+uint64_t image_default_size(uint64_t stored);
 /* image_stage_commit() - make rootfs.ext4 read-only and durable, write @record, publish. */
 struct fault *image_stage_commit(struct image_stage *stage,
 				 const struct image_record *record) MUST_CHECK;

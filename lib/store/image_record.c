@@ -24,6 +24,8 @@ static const struct field image_fields[] = {
 	FIELD_REQ(struct image_record, name, FIELD_STRING),
 	FIELD_MAX(struct image_record, source, FIELD_STRING, SOURCE_TEXT_MAX),
 	FIELD(struct image_record, source_kind, FIELD_STRING),
+	FIELD(struct image_record, reference, FIELD_STRING),
+	FIELD(struct image_record, platform, FIELD_STRING),
 	FIELD(struct image_record, created, FIELD_STRING),
 	FIELD(struct image_record, arch, FIELD_STRING),
 	FIELD(struct image_record, os, FIELD_STRING),

@@ -21,7 +21,9 @@ struct image_config {
 struct image_record {
 	char *name;
 	char *source;		/* what it was made from, as the user wrote it */
-	char *source_kind;	/* "tar", "directory", "oci-layout", "docker-archive", "ext4", "suite", ... */
+	char *source_kind;	/* "tar", "directory", "oci-layout", "docker-archive", "ext4", "registry", "debian-suite", ... */
+	char *reference;	/* in a registry, whole: "docker.io/library/alpine:latest"; NULL = none */
+	char *platform;		/* "linux/arm64/v8"; NULL = unknown */
 	char *created;		/* RFC 3339 */
 	char *arch;		/* OCI name: "amd64"; NULL = unknown */
 	char *os;		/* from /etc/os-release: "debian 12"; NULL = unknown */

@@ -244,9 +244,12 @@ static struct fault *create(const struct store *s, const struct config *config,
 			    const struct vmm_choice *choice, struct vm_spec *spec)
 {
 	struct image_record image = { 0 };
+	char *name = NULL;
 	struct fault *f;
 
-	TRY(image_ensure(s, spec->image, progress));
+	TRY(image_ensure(s, spec->image, progress, &name));
+	free(spec->image);
+	spec->image = name; /* what was wanted may have been a reference */
 	f = image_load(s, spec->image, &image);
 	if (!f)
 		f = adopt_image(config, &image, wanted->system_bytes != 0, spec);
@@ -262,7 +265,7 @@ static struct fault *check(const struct store *s, const struct config *config,
 			   const struct vm_spec *spec, struct vmm_choice *choice)
 {
 	TRY(name_check_vm(spec->name));
-	TRY(name_check_object("image", spec->image));
+	TRY(image_check_wanted(spec->image));
 	if (spec->kernel)
 		TRY(name_check_object("kernel", spec->kernel));
 	TRY(check_sizes(spec));

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  A layer is WAITING until a thread takes it; then it is either found in the
+ * cache (CACHED: the reader hashes it) or GROWING: the thread appends to a file of the cache and
+ * moves `available`, and the reader, which has the same file open, follows.  DONE means that the
+ * thread has seen the right digest.  The first fault of any thread stops everything: `stop` ends the
+ * other transfers, and the reader gets the fault at its next read.
+ */
+#include "image/fetch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "image/blob.h"
+#include "image/oci.h"
+
+#define THREADS	   3
+#define TICK_MS	   100
+#define CHUNK	   (128 * 1024)
+#define LOCK_MS	   50
+
+enum state { WAITING, CACHED, GROWING, DONE };
+
+struct layer {
+	const struct fetch_layer *given;
+	struct fetch *fetch;
+	enum state state;
+	int fd;		    /* owned; -1 while WAITING */
+	uint64_t available; /* bytes that the reader may have */
+	bool resumed;	    /* some bytes are from an earlier run */
+	/* The thread's own. */
+	struct sha256 *sha; /* owned */
+	uint64_t written;
+	/* The reader's own. */
+	struct sha256 *read_sha; /* owned; only when CACHED */
+	uint64_t read_at;
+};
+
+struct fetch {
+	const struct blob_cache *cache;
+	struct registry *registry;
+	struct progress *progress;
+	struct layer *layers;
+	size_t n, next; /* next: the first that no thread has taken */
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	pthread_t threads[THREADS];
+	size_t n_threads;
+	atomic_bool stop;
+	struct fault *fault; /* owned: the first one; stolen by the reader */
+	bool failed, damaged;
+	char *chunk; /* the reader's, owned */
+};
+
+/* -- the threads -- */
+
+static void set_state(struct layer *l, enum state state, int fd, uint64_t available)
+{
+	struct fetch *f = l->fetch;
+
+	pthread_mutex_lock(&f->lock);
+	l->state = state;
+	if (l->fd < 0)
+		l->fd = fd;
+	l->available = available;
+	pthread_cond_broadcast(&f->moved);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static struct fault *check_stop(const struct layer *l)
+{
+	TRY(cancel_check());
+	if (atomic_load(&l->fetch->stop))
+		return fault_new(F_CANCELLED, "fetching %s was given up", l->given->what);
+	return NULL;
+}
+
+/* Bytes of the layer, new or found again, in order. */
+static void account(struct layer *l, const void *data, size_t len)
+{
+	sha256_update(l->sha, data, len);
+	l->written += len;
+}
+
+static struct fault *on_data(void *context, const void *data, size_t len)
+{
+	struct layer *l = context;
+
+	TRY(file_pwrite_all(l->fd, data, len, (off_t)l->written, "a layer into the cache"));
+	account(l, data, len);
+	set_state(l, GROWING, -1, l->written);
+	return NULL;
+}
+
+/* Hash again what an earlier run left; all of it is forgotten when there is too much. */
+static struct fault *take_over(struct layer *l)
+{
+	AUTO_FREE char *chunk = xmalloc(CHUNK);
+	struct stat st;
+
+	if (fstat(l->fd, &st) < 0)
+		return fault_sys(F_SYS, "looking at what there is of %s", l->given->what);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > l->given->size) {
+		if (ftruncate(l->fd, 0) < 0)
+			return fault_sys(F_SYS, "starting %s again", l->given->what);
+		return NULL;
+	}
+	while (l->written < (uint64_t)st.st_size) {
+		ssize_t n = pread(l->fd, chunk, CHUNK, (off_t)l->written);
+
+		TRY(check_stop(l));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_sys(F_SYS, "reading what there is of %s", l->given->what);
+		if (!n)
+			break;
+		account(l, chunk, (size_t)n);
+		l->resumed = true;
+		set_state(l, GROWING, -1, l->written);
+	}
+	return NULL;
+}
+
+static struct fault *verdict(struct layer *l)
+{
+	char got[SHA256_HEX_LEN + 1];
+
+	sha256_finish(steal_ptr(&l->sha), got);
+	if (!strcmp(got, l->given->hex))
+		return NULL;
+	blob_part_discard(l->fetch->cache, l->given->hex);
+	if (l->resumed) { /* then it may be the old bytes that are wrong */
+		pthread_mutex_lock(&l->fetch->lock);
+		l->fetch->damaged = true;
+		pthread_mutex_unlock(&l->fetch->lock);
+	}
+	return fault_new(F_CORRUPT, "%s does not match its digest: it should be sha256:%s but is "
+			 "sha256:%s", l->given->what, l->given->hex, got);
+}
+
+static struct fault *download(struct layer *l, struct http_client *client)
+{
+	AUTO_FREE char *path = xasprintf("blobs/sha256:%s", l->given->hex);
+	struct registry_get get = {
+		.path = path,
+		.what = l->given->what,
+		.max = l->given->size,
+		.size = l->given->size,
+		.stop = &l->fetch->stop,
+		.sink = on_data,
+		.context = l,
+	};
+	struct fault *f;
+	int fd = -1;
+
+	TRY(blob_part_open(l->fetch->cache, l->given->hex, &fd));
+	l->sha = sha256_new();
+	set_state(l, GROWING, fd, 0);
+	TRY(take_over(l));
+	get.from = l->written;
+	if (l->written < l->given->size) {
+		f = registry_get(l->fetch->registry, client, &get, NULL);
+		/* What a server sent that does not keep to the rules is of no use to anybody. */
+		if (f && fault_kind(f) == F_CORRUPT)
+			blob_part_discard(l->fetch->cache, l->given->hex);
+		TRY(f);
+	}
+	TRY(verdict(l));
+	TRY(blob_part_publish(l->fetch->cache, l->given->hex));
+	set_state(l, DONE, -1, l->written);
+	return NULL;
+}
+
+static bool find_cached(struct layer *l)
+{
+	int fd = blob_cache_find(l->fetch->cache, l->given->hex, l->given->size);
+
+	if (fd >= 0)
+		set_state(l, CACHED, fd, l->given->size);
+	return fd >= 0;
+}
+
+static struct fault *wait_a_little(const struct layer *l)
+{
+	struct timespec pause = {.tv_nsec = LOCK_MS * 1000000L};
+
+	nanosleep(&pause, NULL);
+	return check_stop(l);
+}
+
+/* Somebody else who downloads it does it for us too. */
+static struct fault *wait_for_lock(struct layer *l, struct lock *lock)
+{
+	for (bool told = false;; told = true) {
+		AUTO_FAULT f = blob_cache_lock(l->fetch->cache, l->given->hex, lock);
+
+		if (!f || fault_kind(f) != F_BUSY)
+			return steal_ptr(&f);
+		if (!told)
+			progress_note(l->fetch->progress, "banger: %s is being downloaded by another "
+				      "banger; waiting", l->given->what);
+		TRY(wait_a_little(l));
+		if (find_cached(l))
+			return NULL;
+	}
+}
+
+static struct fault *get_layer(struct layer *l, struct http_client *client)
+{
+	struct lock lock = LOCK_INIT;
+	struct fault *f = NULL;
+
+	if (find_cached(l))
+		return NULL;
+	if (!l->fetch->registry)
+		return fault_new(F_NOT_FOUND, "%s is not in the cache", l->given->what);
+	TRY(wait_for_lock(l, &lock));
+	if (lock.fd >= 0 && !find_cached(l))
+		f = download(l, client);
+	blob_cache_unlock(l->fetch->cache, l->given->hex, &lock);
+	return f;
+}
+
+static struct layer *take_layer(struct fetch *f)
+{
+	struct layer *l = NULL;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->next < f->n && !f->failed)
+		l = &f->layers[f->next++];
+	pthread_mutex_unlock(&f->lock);
+	return l;
+}
+
+static void fail(struct fetch *f, struct fault *fault)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->failed)
+		fault_free(fault);
+	else
+		f->fault = fault;
+	f->failed = true;
+	atomic_store(&f->stop, true);
+	pthread_cond_broadcast(&f->moved);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void *thread_main(void *context)
+{
+	struct fetch *f = context;
+	struct http_client *client = NULL;
+	struct fault *fault = f->registry ? http_client_open(&client) : NULL;
+	struct layer *l;
+
+	while (!fault && (l = take_layer(f)))
+		fault = get_layer(l, client);
+	if (fault)
+		fail(f, fault);
+	http_client_close(client);
+	return NULL;
+}
+
+/* -- the reader -- */
+
+static void wait_tick(struct fetch *f)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += TICK_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_cond_timedwait(&f->moved, &f->lock, &until);
+}
+
+/* Wait until there is more than what was read, or the end is certain.  *@available: how much. */
+static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum state *state)
+{
+	struct fetch *f = l->fetch;
+	struct fault *fault = NULL;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->failed && !fault && l->state != DONE && l->available <= l->read_at &&
+	       !(l->state == CACHED && l->read_at == l->given->size)) {
+		wait_tick(f);
+		fault = cancel_check();
+		progress_amount(f->progress, l->read_at, l->given->size);
+	}
+	if (!fault && f->failed)
+		fault = f->fault ? steal_ptr(&f->fault)
+				 : fault_new(F_CANCELLED, "fetching the image was given up");
+	*available = l->available;
+	*state = l->state;
+	pthread_mutex_unlock(&f->lock);
+	return fault;
+}
+
+/* At the beginning of a layer: a plain archive must have the digest of what it unpacks to. */
+static struct fault *check_plain(const struct layer *l, const char *head, size_t len)
+{
+	if (blob_is_compressed(head, len) || !strcmp(oci_digest_hex(l->given->diff_id), l->given->hex))
+		return NULL;
+	return fault_new(F_CORRUPT, "%s is not compressed, but its digest and its diff_id differ",
+			 l->given->what);
+}
+
+static struct fault *read_layer(void *context, const void **data, size_t *len)
+{
+	struct layer *l = context;
+	struct fetch *f = l->fetch;
+	uint64_t available = 0;
+	enum state state;
+	ssize_t n;
+
+	*len = 0;
+	TRY(cancel_check());
+	TRY(wait_for_bytes(l, &available, &state));
+	if (available <= l->read_at)
+		return NULL;
+	available -= l->read_at;
+	do
+		n = pread(l->fd, f->chunk, available < CHUNK ? available : CHUNK,
+			  (off_t)l->read_at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fault_sys(F_SYS, "reading %s", l->given->what);
+	if (!n)
+		return fault_new(F_CORRUPT, "%s has become shorter in the cache", l->given->what);
+	if (!l->read_at)
+		TRY(check_plain(l, f->chunk, (size_t)n));
+	if (state == CACHED && !l->read_sha)
+		l->read_sha = sha256_new();
+	if (l->read_sha)
+		sha256_update(l->read_sha, f->chunk, (size_t)n);
+	l->read_at += (uint64_t)n;
+	*data = f->chunk;
+	*len = (size_t)n;
+	progress_amount(f->progress, l->read_at, l->given->size);
+	return NULL;
+}
+
+struct archive_source fetch_source(struct fetch *f, size_t i)
+{
+	return (struct archive_source){read_layer, &f->layers[i]};
+}
+
+/* Of a download nothing need be read to the end: its thread hashes it. */
+static struct fault *wait_for_end(struct layer *l, enum state *state)
+{
+	uint64_t available;
+
+	do {
+		TRY(wait_for_bytes(l, &available, state));
+		if (*state == GROWING)
+			l->read_at = available;
+	} while (*state != DONE && *state != CACHED);
+	return NULL;
+}
+
+struct fault *fetch_finish(struct fetch *f, size_t i)
+{
+	struct layer *l = &f->layers[i];
+	char got[SHA256_HEX_LEN + 1];
+	enum state state;
+	const void *data;
+	size_t len;
+
+	TRY(wait_for_end(l, &state));
+	if (state == DONE)
+		return NULL;
+	do
+		TRY(read_layer(l, &data, &len));
+	while (len);
+	sha256_finish(l->read_sha ? steal_ptr(&l->read_sha) : sha256_new(), got);
+	if (!strcmp(got, l->given->hex))
+		return NULL;
+	return fault_new(F_CORRUPT, "%s in the cache does not match its digest", l->given->what);
+}
+
+/* -- life cycle -- */
+
+static struct fault *start_threads(struct fetch *f)
+{
+	sigset_t all, old;
+	int error = 0;
+
+	/* Signals are for the thread that waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (!error && f->n_threads < THREADS && f->n_threads < f->n) {
+		error = pthread_create(&f->threads[f->n_threads], NULL, thread_main, f);
+		f->n_threads += !error;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!error || f->n_threads)
+		return NULL;
+	errno = error;
+	return fault_sys(F_SYS, "starting a thread");
+}
+
+struct fault *fetch_start(const struct blob_cache *cache, struct registry *registry,
+			  const struct fetch_layer *layers, size_t n, struct progress *progress,
+			  struct fetch **out)
+{
+	struct fetch *f = xcalloc(1, sizeof(*f));
+	pthread_condattr_t monotonic;
+	struct fault *fault;
+	bool damaged;
+
+	f->cache = cache;
+	f->registry = registry;
+	f->progress = progress;
+	f->n = n;
+	f->layers = xcalloc(n + 1, sizeof(*f->layers));
+	for (size_t i = 0; i < n; i++)
+		f->layers[i] = (struct layer){.given = &layers[i], .fetch = f, .fd = -1};
+	f->chunk = xmalloc(CHUNK);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->moved, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	fault = start_threads(f);
+	if (fault)
+		return fault_attach(fault, fetch_end(f, false, &damaged));
+	*out = f;
+	return NULL;
+}
+
+static struct fault *look_again(struct fetch *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		bool dropped = false;
+
+		if (f->layers[i].state == CACHED)
+			TRY(blob_cache_drop_bad(f->cache, f->layers[i].given->hex, &dropped));
+		f->damaged |= dropped;
+	}
+	return NULL;
+}
+
+struct fault *fetch_end(struct fetch *f, bool doubt, bool *damaged)
+{
+	struct fault *fault = NULL;
+
+	*damaged = false;
+	if (!f)
+		return NULL;
+	atomic_store(&f->stop, true);
+	for (size_t i = 0; i < f->n_threads; i++)
+		pthread_join(f->threads[i], NULL);
+	if (doubt)
+		fault = look_again(f);
+	*damaged = f->damaged;
+	for (size_t i = 0; i < f->n; i++) {
+		fd_close(f->layers[i].fd);
+		sha256_free(f->layers[i].sha);
+		sha256_free(f->layers[i].read_sha);
+	}
+	pthread_cond_destroy(&f->moved);
+	pthread_mutex_destroy(&f->lock);
+	fault_free(f->fault);
+	free(f->chunk);
+	free(f->layers);
+	free(f);
+	return fault;
+}
