@@ -45,9 +45,11 @@ static char *operation_of(const struct vm *vm)
 {
 	struct vm_op op = { 0 };
 	AUTO_FAULT f = vm_op_read(&vm->dir, &op);
-	AUTO_FD alive = f ? -1 : process_open(&op.by);
+	AUTO_FD alive = -1;
 	char *text = NULL;
 
+	if (!f)
+		fault_free(process_open(&op.by, &alive));
 	if (!f && op.verb)
 		text = xasprintf("%s: %s%s", op.verb, op.stage ? op.stage : "?",
 				 alive >= 0 ? "" : " (interrupted)");

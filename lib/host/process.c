@@ -2,12 +2,15 @@
 #include "host/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "host/machine.h"
 #include "host/sysroot.h"
@@ -50,7 +53,8 @@ bool process_identify(pid_t pid, struct process_id *id)
 	AUTO_BUF stat = BUF_INIT;
 	char state;
 
-	if (pid <= 0 || !sysroot_read(path, 4096, &stat) || !stat_field(&stat, STAT_START))
+	if (pid <= 0 || !*machine_boot_id() || !sysroot_read(path, 4096, &stat) ||
+	    !stat_field(&stat, STAT_START))
 		return false;
 	state = *stat_field(&stat, STAT_STATE);
 	if (state == 'Z' || state == 'X')
@@ -69,61 +73,83 @@ static bool same_process(const struct process_id *a, const struct process_id *b)
 	       !strcmp(a->boot_id, b->boot_id);
 }
 
-int process_open(const struct process_id *id)
+static bool has_ended(int pidfd)
+{
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+struct fault *process_open(const struct process_id *id, int *pidfd)
 {
 	struct process_id now;
-	AUTO_FD pidfd = -1;
-	bool same;
+	AUTO_FD fd = -1;
 
+	*pidfd = -1;
 	if (!id->pid || id->pid > INT32_MAX)
-		return -1;
-	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)id->pid, 0);
-	if (pidfd < 0 || !process_identify((pid_t)id->pid, &now))
-		return -1;
-	same = same_process(id, &now);
-	process_id_release(&now);
-	return same ? steal_fd(&pidfd) : -1;
-}
-
-/* Does the NUL-separated argument list hold @wanted as a whole value? */
-static bool arguments_hold(const struct buf *arguments, const char *wanted)
-{
-	size_t len = strlen(wanted);
-	const char *at = arguments->data, *end = arguments->data + arguments->len;
-
-	while ((at = memmem(at, (size_t)(end - at), wanted, len))) {
-		bool starts = at == arguments->data || strchr("=:,", at[-1]); /* NUL included */
-		char following = at[len]; /* a buffer is followed by a NUL */
-
-		if (starts && (following == '\0' || following == ','))
-			return true;
-		at++;
+		return NULL;
+	fd = (int)syscall(SYS_pidfd_open, (pid_t)id->pid, 0);
+	if (fd < 0 && (errno == ESRCH || errno == EINVAL))
+		return NULL;
+	if (fd < 0)
+		return fault_sys(F_SYS, "looking for process %d", (int)id->pid);
+	if (process_identify((pid_t)id->pid, &now)) {
+		if (same_process(id, &now))
+			*pidfd = steal_fd(&fd);
+		process_id_release(&now);
+	} else if (!has_ended(fd)) {
+		return fault_new(F_SYS, "process %d is there but cannot be looked at", (int)id->pid);
 	}
-	return false;
+	return NULL;
 }
 
-bool process_find(const char *argument, struct process_id *id)
+/* Do the NUL-terminated arguments hold @option and then @value?  The first one is the program. */
+static bool arguments_hold(const struct buf *arguments, const char *option, const char *value)
+{
+	AUTO_BUF wanted = BUF_INIT;
+
+	buf_addc(&wanted, '\0');
+	buf_add(&wanted, option, strlen(option) + 1);
+	buf_add(&wanted, value, strlen(value) + 1);
+	return memmem(arguments->data, arguments->len, wanted.data, wanted.len);
+}
+
+/* The arguments of a process of this user; another user's, or a process that just ended, has none. */
+static struct fault *read_arguments(int proc, const char *pid, struct buf *out)
+{
+	AUTO_FREE char *path = xasprintf("%s/cmdline", pid);
+	AUTO_FD fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return fault_sys(F_SYS, "looking for a process");
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid())
+		return NULL;
+	fault_free(file_read_fd(fd, 256 * KIB, path, out));
+	return NULL;
+}
+
+struct fault *process_find(const char *option, const char *value, bool *found,
+			   struct process_id *id)
 {
 	AUTO_FD proc = sysroot_open_dir("/proc");
 	AUTO_DIR listing = proc < 0 ? NULL : fdopendir(proc);
 	struct dirent *entry;
 
+	*found = false;
 	if (!listing)
-		return false;
+		return fault_sys(F_SYS, "listing the processes");
 	steal_fd(&proc);
-	while ((entry = readdir(listing))) {
+	while (!*found && (entry = readdir(listing))) {
 		AUTO_BUF arguments = BUF_INIT;
-		AUTO_FREE char *path = NULL;
 
 		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
 			continue;
-		path = xasprintf("/proc/%s/cmdline", entry->d_name);
-		if (sysroot_read(path, 256 * KIB, &arguments) &&
-		    arguments_hold(&arguments, argument) &&
-		    process_identify((pid_t)strtol(entry->d_name, NULL, 10), id))
-			return true;
+		TRY(read_arguments(dirfd(listing), entry->d_name, &arguments));
+		*found = arguments_hold(&arguments, option, value) &&
+			 process_identify((pid_t)strtol(entry->d_name, NULL, 10), id);
 	}
-	return false;
+	return NULL;
 }
 
 struct fault *process_kill(int pidfd, int number)

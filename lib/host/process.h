@@ -30,17 +30,20 @@ void process_id_release(struct process_id *id);
 bool process_identify(pid_t pid, struct process_id *id);
 
 /*
- * process_open() - pidfd of the very process @id means, -1 when it is gone (or a zombie, or from
- * another boot).  Owned by the caller.
+ * process_open() - *@pidfd of the very process @id means, -1 when it is surely gone (or a zombie, or
+ * from another boot).  Owned by the caller.  F_SYS when that cannot be told, as when no descriptor
+ * is free: whoever removes what the process uses must not take that for "gone".
  */
-int process_open(const struct process_id *id);
+struct fault *process_open(const struct process_id *id, int *pidfd) MUST_CHECK;
 
 /*
- * process_find() - a running process that has @argument among its arguments, whole or as one value
- * of a comma-separated one ("...,path=<argument>,...").  The argument must be unique to the object
- * that is looked for: the path of a socket.  @id: out, owned.  false when there is none.
+ * process_find() - a running process of this user that has @option and then @value among its
+ * arguments, both whole.  Together they must be unique to the object that is looked for and nothing
+ * that a person would type.  *@found tells; @id: out, owned, set when found.  F_SYS when it cannot be
+ * told.
  */
-bool process_find(const char *argument, struct process_id *id);
+struct fault *process_find(const char *option, const char *value, bool *found,
+			   struct process_id *id) MUST_CHECK;
 
 /* process_kill() - send @number through @pidfd.  A process that is gone is success. */
 struct fault *process_kill(int pidfd, int number) MUST_CHECK;

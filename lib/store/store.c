@@ -143,6 +143,17 @@ static struct fault *open_sub(const struct store *s, const char *name, int *fd)
 	return steal_ptr(&f);
 }
 
+/* One spelling for all: VMs are found again by paths among their arguments. */
+static void make_canonical(struct store *s)
+{
+	char *real = realpath(s->path, NULL);
+
+	if (!real)
+		return;
+	free(s->path);
+	s->path = real;
+}
+
 static struct fault *open_all(struct store *s)
 {
 	if (s->mode == STORE_WRITE) {
@@ -155,6 +166,7 @@ static struct fault *open_all(struct store *s)
 		TRY(steal_ptr(&f));
 	}
 	TRY(check_owner(s->dir, s->path));
+	make_canonical(s);
 	TRY(check_version(s));
 	for (int c = 0; c < COLLECTIONS; c++)
 		TRY(open_sub(s, collections[c].directory, &s->collections[c]));

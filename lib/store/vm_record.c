@@ -30,6 +30,7 @@ const struct record_type vm_spec_type = {
 
 static const struct field handles_fields[] = {
 	FIELD(struct vm_handles, id, FIELD_STRING),
+	FIELD(struct vm_handles, run_dir, FIELD_STRING),
 	FIELD_SUB(struct vm_handles, vmm, FIELD_RECORD, &process_id_type),
 	FIELD(struct vm_handles, driver, FIELD_STRING),
 	FIELD(struct vm_handles, accel, FIELD_STRING),

@@ -37,28 +37,71 @@ static struct fault *check_private(int dir, const char *path)
 	return NULL;
 }
 
+static void set_text(char **slot, char *text)
+{
+	free(*slot);
+	*slot = text;
+}
+
+/* The link says whose sockets these are; a copy of the state directory has VMs with the same ids. */
+static struct fault *link_to_vm(struct vm *vm, int dir)
+{
+	AUTO_FREE char *link = xasprintf("%s/vm", vm->run_dir);
+	struct stat ours, theirs;
+
+	if (!symlinkat(vm->dir.path, dir, "vm"))
+		return NULL;
+	if (errno != EEXIST)
+		return fault_sys(F_SYS, "creating '%s'", link);
+	if (fstat(vm->dir.fd, &ours) < 0)
+		return fault_sys(F_SYS, "looking at '%s'", vm->dir.path);
+	if (!fstatat(dir, "vm", &theirs, 0) &&
+	    (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev))
+		return fault_hint(fault_new(F_BUSY, "'%s' is in use by a VM of another state "
+					    "directory that has the same id", vm->run_dir),
+				  "Delete one of the two, or give this one another BANGER_RUN_DIR.");
+	return NULL;
+}
+
+/* Where the sockets will be is written down first: the next command may have another environment. */
 static struct fault *run_dir_apply(struct vm *vm)
 {
 	const char *path = vm->store->run_path;
 	AUTO_FD parent = -1;
 	AUTO_FD dir = -1;
 
+	set_text(&vm->run_dir, vm_run_path(vm->store, vm->spec.id));
+	set_text(&vm->handles.id, xstrdup(vm->spec.id));
+	set_text(&vm->handles.run_dir, xstrdup(vm->run_dir));
+	TRY(vm_handles_write(&vm->dir, &vm->handles));
 	TRY(dir_make_path(path, 0700, &parent));
 	TRY(check_private(parent, path));
 	TRY(dir_make(parent, strrchr(vm->run_dir, '/') + 1, 0700, &dir));
 	TRY(check_private(dir, vm->run_dir));
-	if (symlinkat(vm->dir.path, dir, "vm") < 0 && errno != EEXIST)
-		return fault_sys(F_SYS, "creating '%s/vm'", vm->run_dir);
-	return NULL;
+	return link_to_vm(vm, dir);
 }
 
+/* What belongs to a VM of another state directory stays. */
 static struct fault *run_dir_undo(struct vm *vm)
 {
-	AUTO_FD parent = open(vm->store->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FREE char *path = vm->run_dir ? xstrdup(vm->run_dir) : NULL;
+	char *slash = path ? strrchr(path, '/') : NULL;
+	AUTO_FD parent = -1;
 
-	if (parent < 0 || !vm->run_dir)
+	if (vm->vmm_stays)
 		return NULL;
-	return tree_remove(parent, strrchr(vm->run_dir, '/') + 1);
+	if (slash) {
+		*slash = '\0';
+		parent = open(slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (parent < 0 && errno != ENOENT && errno != ENOTDIR)
+			return fault_sys(F_SYS, "opening '%s'", path);
+	}
+	if (parent >= 0 && vm_owns_run_dir(vm))
+		TRY(tree_remove(parent, slash + 1));
+	else if (parent >= 0)
+		unlinkat(parent, slash + 1, AT_REMOVEDIR); /* a start that was cut off made it */
+	record_release(&vm_handles_type, &vm->handles);
+	return tree_remove(vm->dir.fd, VM_HANDLES_FILE);
 }
 
 /* ------------------------------------------------------------------------ step: boot archive */
@@ -150,18 +193,17 @@ static struct fault *boot_archive_apply(struct vm *vm)
 
 static struct fault *boot_archive_undo(struct vm *vm)
 {
-	return tree_remove(vm->dir.fd, VM_INITRD_FILE);
+	return vm->vmm_stays ? NULL : tree_remove(vm->dir.fd, VM_INITRD_FILE);
 }
 
 /* --------------------------------------------------------------------------------- step: vmm */
 
 static struct fault *vmm_probe(struct vm *vm, bool *there)
 {
-	struct process_id id;
+	struct process_id id = { 0 };
 
-	*there = vm_find_process(vm, &id);
-	if (*there)
-		process_id_release(&id);
+	TRY(vm_find_process(vm, there, &id));
+	process_id_release(&id);
 	return NULL;
 }
 
@@ -244,12 +286,6 @@ static struct fault *launch(struct vm *vm, const struct vmm_choice *choice,
 	return f;
 }
 
-static void set_text(char **slot, char *text)
-{
-	free(*slot);
-	*slot = text;
-}
-
 static struct fault *vmm_apply(struct vm *vm)
 {
 	struct kernel_record kernel = { 0 };
@@ -259,11 +295,10 @@ static struct fault *vmm_apply(struct vm *vm)
 	TRY(vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice));
 	f = kernel_load(vm->store, vm->spec.kernel, &kernel);
 	if (!f) {
-		record_release(&vm_handles_type, &vm->handles);
+		process_id_release(&vm->handles.vmm);
 		f = launch(vm, &choice, &kernel);
 	}
 	if (!f) {
-		set_text(&vm->handles.id, xstrdup(vm->spec.id));
 		set_text(&vm->handles.driver, xstrdup(choice.driver->name));
 		set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
 		set_text(&vm->handles.started, text_time(time(NULL)));
@@ -277,9 +312,10 @@ static struct fault *vmm_apply(struct vm *vm)
 /* Ask, then insist; only a process that is surely ours, through its pidfd. */
 static struct fault *end_process(const struct process_id *id)
 {
-	AUTO_FD pidfd = process_open(id);
+	AUTO_FD pidfd = -1;
 	bool gone = false;
 
+	TRY(process_open(id, &pidfd));
 	if (pidfd < 0)
 		return NULL;
 	/* SIGTERM lets QEMU write its metadata caches back. */
@@ -297,17 +333,15 @@ static struct fault *end_process(const struct process_id *id)
 
 static struct fault *vmm_undo(struct vm *vm)
 {
-	struct process_id id;
-	struct fault *f = NULL;
+	struct process_id id = { 0 };
+	bool found = false;
+	struct fault *f = vm_find_process(vm, &found, &id);
 
-	if (vm_find_process(vm, &id)) {
+	if (found)
 		f = end_process(&id);
-		process_id_release(&id);
-	}
-	if (f)
-		return f;
-	record_release(&vm_handles_type, &vm->handles);
-	return tree_remove(vm->dir.fd, VM_HANDLES_FILE);
+	process_id_release(&id);
+	vm->vmm_stays = f != NULL; /* without what it uses it could not be found again */
+	return f;
 }
 
 /* ------------------------------------------------------------------------------- the lists */

@@ -11,6 +11,33 @@
 #define BUTTON_WAIT_MS 5000
 #define SIGNAL_WAIT_MS 5000
 
+/* *@pidfd: of the VMM, -1 when there is none. */
+static struct fault *open_vmm(const struct vm *vm, int *pidfd)
+{
+	struct process_id id;
+	struct fault *f;
+	bool found;
+
+	TRY(vm_find_process(vm, &found, &id));
+	if (!found)
+		return NULL;
+	f = process_open(&id, pidfd);
+	process_id_release(&id);
+	return f;
+}
+
+/* For observers only: a full disk must not keep anybody from stopping a VM. */
+static void tell_stage(const struct vm *vm, const char *verb, const char *stage)
+{
+	fault_free(vm_op_set(&vm->dir, verb, stage));
+}
+
+/* A way down that ends here, with @f, is no operation under way any more. */
+static struct fault *interruptible(const struct vm *vm, struct fault *f)
+{
+	return f ? fault_attach(f, vm_op_set(&vm->dir, NULL, NULL)) : NULL;
+}
+
 /* Intent and leftovers after the VMM is gone, whichever way it went. */
 static struct fault *finish(struct vm *vm)
 {
@@ -68,29 +95,17 @@ static struct fault *power_off(struct vm *vm, int pidfd, int timeout_ms, bool *g
 	return process_wait_gone(pidfd, wait_ms, gone);
 }
 
-/* A pidfd of the VMM; -1 when there is none. */
-static int open_vmm(const struct vm *vm)
-{
-	struct process_id id;
-	int pidfd;
-
-	if (!vm_find_process(vm, &id))
-		return -1;
-	pidfd = process_open(&id);
-	process_id_release(&id);
-	return pidfd;
-}
-
 struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how)
 {
-	AUTO_FD pidfd = open_vmm(vm);
+	AUTO_FD pidfd = -1;
 	bool gone = false;
 
 	*how = VM_WAS_STOPPED;
+	TRY(open_vmm(vm, &pidfd));
 	if (pidfd >= 0) {
-		TRY(vm_op_set(&vm->dir, "stop", "power-off"));
+		tell_stage(vm, "stop", "power-off");
 		progress_stage(vm->progress, "stopping %s", vm->dir.name);
-		TRY(power_off(vm, pidfd, timeout_ms, &gone));
+		TRY(interruptible(vm, power_off(vm, pidfd, timeout_ms, &gone)));
 		*how = gone ? VM_POWERED_OFF : VM_KILLED;
 	}
 	return finish(vm);
@@ -98,14 +113,15 @@ struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how)
 
 struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how)
 {
-	AUTO_FD pidfd = open_vmm(vm);
+	AUTO_FD pidfd = -1;
 	bool gone = false;
 
 	*how = VM_WAS_STOPPED;
+	TRY(open_vmm(vm, &pidfd));
 	if (pidfd >= 0) {
-		TRY(vm_op_set(&vm->dir, "kill", "signal"));
-		TRY(process_kill(pidfd, number));
-		TRY(process_wait_gone(pidfd, SIGNAL_WAIT_MS, &gone));
+		tell_stage(vm, "kill", "signal");
+		TRY(interruptible(vm, process_kill(pidfd, number)));
+		TRY(interruptible(vm, process_wait_gone(pidfd, SIGNAL_WAIT_MS, &gone)));
 		if (!gone)
 			TRY(process_kill(pidfd, SIGKILL));
 		*how = VM_KILLED;
@@ -115,16 +131,14 @@ struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how)
 
 struct fault *vm_delete(struct vm *vm)
 {
-	struct process_id id;
 	struct fault *f;
 
 	cancel_hold();
 	/* The disks go anyway, so there is nothing to save by asking politely. */
 	f = vm_teardown(vm);
-	if (vm_find_process(vm, &id))
-		process_id_release(&id); /* still there: its disks must stay */
-	else
-		f = fault_attach(f, vm_dir_discard(vm->store, &vm->dir));
+	/* What could not be cleared would have no name any more without the directory. */
+	if (!f)
+		f = vm_dir_discard(vm->store, &vm->dir);
 	cancel_release();
 	if (!f)
 		vm_release(vm);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -94,17 +95,16 @@ static char *search_run_dir(const struct store *s, const struct vm_dir *dir)
 	AUTO_FD run = open(s->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct strings names = { 0 };
 	char *found = NULL;
+	struct stat ours, theirs;
 
-	if (run < 0)
+	if (run < 0 || fstat(dir->fd, &ours) < 0)
 		return NULL;
 	fault_free(dir_names(run, s->run_path, &names));
 	for (size_t i = 0; i < names.n && !found; i++) {
 		AUTO_FREE char *link = xasprintf("%s/vm", names.v[i]);
-		char target[4096];
-		ssize_t n = readlinkat(run, link, target, sizeof(target) - 1);
 
-		target[n > 0 ? n : 0] = '\0';
-		if (!strcmp(target, dir->path))
+		if (!fstatat(run, link, &theirs, 0) && theirs.st_ino == ours.st_ino &&
+		    theirs.st_dev == ours.st_dev)
 			found = xasprintf("%s/%s", s->run_path, names.v[i]);
 	}
 	strings_release(&names);
@@ -117,13 +117,25 @@ static bool is_id(const char *id)
 	       strspn(id, "0123456789abcdef") == VM_ID_HEX_LEN;
 }
 
+/* It is removed with all that is in it, so its name must be the one that the id gives. */
+static bool is_run_dir(const struct vm *vm, const char *path)
+{
+	const char *id = vm->spec_fault ? vm->handles.id : vm->spec.id;
+
+	return path && path[0] == '/' && is_id(id) &&
+	       !strncmp(strrchr(path, '/') + 1, id, SHORT_ID_LEN) &&
+	       !strrchr(path, '/')[1 + SHORT_ID_LEN];
+}
+
 static void load_records(struct vm *vm)
 {
 	AUTO_FAULT lost = NULL;
 
 	vm->spec_fault = vm_spec_read(&vm->dir, &vm->spec);
 	lost = vm_handles_read(&vm->dir, &vm->handles);
-	if (!vm->spec_fault)
+	if (is_run_dir(vm, vm->handles.run_dir))
+		vm->run_dir = xstrdup(vm->handles.run_dir);
+	else if (!vm->spec_fault)
 		vm->run_dir = vm_run_path(vm->store, vm->spec.id);
 	else if (is_id(vm->handles.id))
 		vm->run_dir = vm_run_path(vm->store, vm->handles.id);
@@ -163,40 +175,66 @@ struct fault *vm_need_spec(struct vm *vm)
 			  "Remove it with: banger vm delete %s", vm->dir.name);
 }
 
+/* Sure only when it is true. */
 static bool is_alive(const struct process_id *id)
 {
-	AUTO_FD pidfd = process_open(id);
+	AUTO_FD pidfd = -1;
+	AUTO_FAULT f = process_open(id, &pidfd);
 
 	return pidfd >= 0;
 }
 
-bool vm_find_process(const struct vm *vm, struct process_id *id)
+/*
+ * Does the run directory lead to @vm?  The state directory may be a copy of another one, whose VMs
+ * have the same ids.  A link to nowhere is ours: the state directory was moved.
+ */
+bool vm_owns_run_dir(const struct vm *vm)
 {
-	AUTO_FREE char *socket = NULL;
-	AUTO_FREE char *initrd = NULL;
+	AUTO_FREE char *link = vm->run_dir ? xasprintf("%s/vm", vm->run_dir) : NULL;
+	struct stat ours, theirs;
 
-	if (vm->handles.vmm.pid && is_alive(&vm->handles.vmm)) {
-		record_copy(&process_id_type, &vm->handles.vmm, id);
-		return true;
-	}
-	/* A VMM without a run directory cannot be: it is made before and removed after it. */
-	if (!vm->run_dir || access(vm->run_dir, F_OK) < 0)
+	if (!link || lstat(link, &theirs) < 0)
 		return false;
-	socket = vmm_find(vm->handles.driver)->socket_path(vm->run_dir);
-	if (process_find(socket, id))
-		return true;
-	initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path);
-	return process_find(initrd, id);
+	return stat(link, &theirs) < 0 ||
+	       (!fstat(vm->dir.fd, &ours) && ours.st_ino == theirs.st_ino &&
+		ours.st_dev == theirs.st_dev);
+}
+
+struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id)
+{
+	const struct vmm_driver *driver = vmm_find(vm->handles.driver);
+	AUTO_FD pidfd = -1;
+
+	*found = false;
+	if (vm->handles.vmm.pid) {
+		TRY(process_open(&vm->handles.vmm, &pidfd));
+		*found = pidfd >= 0;
+	}
+	if (*found) {
+		record_copy(&process_id_type, &vm->handles.vmm, id);
+		return NULL;
+	}
+	/* A VMM without run directory and boot archive cannot be: they are made before it and
+	 * removed after it, but the former may have been cleared away by others. */
+	if (vm_owns_run_dir(vm))
+		TRY(driver->find(vm->run_dir, NULL, found, id));
+	if (!*found && !faccessat(vm->dir.fd, VM_INITRD_FILE, F_OK, AT_SYMLINK_NOFOLLOW)) {
+		AUTO_FREE char *initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path);
+
+		TRY(driver->find(NULL, initrd, found, id));
+	}
+	return NULL;
 }
 
 enum vm_state vm_state(const struct vm *vm)
 {
-	struct process_id id;
+	struct process_id id = { 0 };
+	bool running = false;
+	AUTO_FAULT unsure = vm_find_process(vm, &running, &id);
 
-	if (vm_find_process(vm, &id)) {
-		process_id_release(&id);
+	process_id_release(&id);
+	if (running || (unsure && vm->handles.vmm.pid))
 		return VM_RUNNING;
-	}
 	if (vm->spec_fault || vm->spec.last_error)
 		return VM_FAILED;
 	return vm->spec.wanted && strcmp(vm->spec.wanted, "created") ? VM_STOPPED : VM_CREATED;
@@ -226,9 +264,11 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 	struct guest_address address = { GUEST_VIRTIO, vm->run_dir };
 	struct process_id id;
 	struct fault *f;
+	bool running;
 
 	TRY(vm_need_spec(vm));
-	if (!vm_find_process(vm, &id))
+	TRY(vm_find_process(vm, &running, &id));
+	if (!running)
 		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
 				  "Start it with: banger vm start %s", vm->dir.name);
 	f = guest_connect(&address, wait_ms, still_alive, &id, guest);

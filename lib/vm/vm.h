@@ -34,6 +34,7 @@ struct vm {
 	struct fault *spec_fault;    /* why spec.json cannot be used; owned; NULL = it can */
 	struct vm_handles handles;   /* zero when lost */
 	char *run_dir;		     /* owned; NULL = not known and not there */
+	bool vmm_stays;		     /* teardown could not end the VMM */
 };
 
 void vm_release(struct vm *vm);
@@ -61,9 +62,11 @@ struct fault *vm_need_spec(struct vm *vm) MUST_CHECK;
 
 /*
  * vm_find_process() - the VM's VMM process, by handles.json or, when that is lost or stale, by its
- * own arguments.  false when there is none.  @id: out, owned.
+ * own arguments.  *@found tells; @id: out, owned, set when found.  F_SYS when it cannot be told.
  */
-bool vm_find_process(const struct vm *vm, struct process_id *id);
+struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id) MUST_CHECK;
+/* vm_owns_run_dir() - is there a run directory, and is it not that of another state directory? */
+bool vm_owns_run_dir(const struct vm *vm);
 enum vm_state vm_state(const struct vm *vm);
 const char *vm_state_name(enum vm_state state);
 

@@ -147,12 +147,30 @@ static void add_disk(struct args *a, const struct vmm_disk *disk, size_t index)
 	add(a, "-device", "virtio-blk-%s,drive=%s,serial=%s", bus(a), name, disk->serial);
 }
 
+/* Its value is unique to the VM, so it also serves to find the process again.  Owned. */
+static char *control_argument(const char *run_dir)
+{
+	AUTO_FREE char *run = escaped(run_dir);
+
+	return xasprintf("socket,id=qmp,path=%s/" QMP_NAME ",server=on,wait=off", run);
+}
+
+static struct fault *find(const char *run_dir, const char *initrd_path, bool *found,
+			  struct process_id *process)
+{
+	AUTO_FREE char *control = run_dir ? control_argument(run_dir) : NULL;
+
+	return control ? process_find("-chardev", control, found, process)
+		       : process_find("-initrd", initrd_path, found, process);
+}
+
 static void add_channels(struct args *a, const struct vmm_machine *m)
 {
 	AUTO_FREE char *run = escaped(m->run_dir);
 	AUTO_FREE char *console = escaped(m->console_path);
+	AUTO_FREE char *control = control_argument(m->run_dir);
 
-	add(a, "-chardev", "socket,id=qmp,path=%s/" QMP_NAME ",server=on,wait=off", run);
+	add(a, "-chardev", "%s", control);
 	add(a, "-mon", "chardev=qmp,mode=control");
 	add(a, "-chardev", "file,id=console,path=%s", console);
 	add(a, "-serial", "chardev:console");
@@ -298,7 +316,7 @@ const struct vmm_driver vmm_qemu = {
 	.name = "qemu",
 	.qcow2 = true,
 	.probe = probe,
-	.socket_path = socket_path,
+	.find = find,
 	.launch = launch,
 	.power_button = power_button,
 };

@@ -62,9 +62,12 @@ struct vmm_driver {
 	bool qcow2; /* reads qcow2 disks */
 	/* probe() - can it run here?  F_MISSING with the package to install, F_UNSUPPORTED. */
 	struct fault *(*probe)(const struct config *config, struct vmm_choice *choice);
-	/* socket_path() - the control socket's path, unique to the VM: how its process is found
-	 * again.  Owned. */
-	char *(*socket_path)(const char *run_dir);
+	/*
+	 * find() - the running VMM that was launched with this run directory or, when @run_dir is
+	 * NULL, with this boot archive: by its arguments, when what was written down is lost.
+	 */
+	struct fault *(*find)(const char *run_dir, const char *initrd_path, bool *found,
+			      struct process_id *process);
 	/*
 	 * launch() - start the VMM detached: own session, no descriptors of ours, output to
 	 * log_path.  Returns when the guest is running or the VMM has failed.  *@process: out.

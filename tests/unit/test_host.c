@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -130,18 +131,48 @@ static void a_recycled_pid_is_not_believed(void **state)
 {
 	struct process_id me = { 0 };
 	AUTO_FD pidfd = -1;
+	int none = -1;
 
 	(void)state;
 	assert_true(process_identify(getpid(), &me));
-	pidfd = process_open(&me);
+	assert_ok(process_open(&me, &pidfd));
 	assert_true(pidfd >= 0);
 	me.start_ticks++;
-	assert_int_equal(process_open(&me), -1);
+	assert_ok(process_open(&me, &none));
+	assert_int_equal(none, -1);
 	me.start_ticks--;
 	me.boot_id[0] = me.boot_id[0] == '0' ? '1' : '0';
-	assert_int_equal(process_open(&me), -1);
+	assert_ok(process_open(&me, &none));
+	assert_int_equal(none, -1);
 	me.pid = UINT64_C(1) << 40;
-	assert_int_equal(process_open(&me), -1);
+	assert_ok(process_open(&me, &none));
+	assert_int_equal(none, -1);
+	process_id_release(&me);
+}
+
+static void without_descriptors_nothing_counts_as_gone(void **state)
+{
+	struct rlimit old, few;
+	struct process_id me = { 0 };
+	bool found;
+	int pidfd;
+
+	(void)state;
+	assert_true(process_identify(getpid(), &me));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ 3, old.rlim_max };
+	for (int free_fds = 0; free_fds < 2; free_fds++, few.rlim_cur++) {
+		struct fault *f, *g;
+
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		f = process_open(&me, &pidfd);
+		g = process_find("x", "y", &found, &me);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		assert_non_null(f);
+		assert_non_null(g);
+		fault_free(f);
+		fault_free(g);
+	}
 	process_id_release(&me);
 }
 
@@ -158,20 +189,29 @@ static void a_zombie_is_gone(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static bool found_by(const char *option, const char *value, struct process_id *id)
+{
+	bool found = false;
+
+	assert_ok(process_find(option, value, &found, id));
+	return found;
+}
+
 static void processes_are_found_by_whole_arguments(void **state)
 {
 	const char *const argv[] = { "sh", "-c", "sleep 60", "x",
-				     "socket,path=/tmp/banger-test-needle/qmp,server=on", NULL };
+				     "path=/tmp/banger-test-needle/qmp", NULL };
 	struct child child = CHILD_INIT;
 	struct process_id id = { 0 };
 
 	(void)state;
 	assert_ok(spawn_start(&(struct spawn){ SPAWN_INIT, .argv = argv }, &child));
-	assert_true(process_find("/tmp/banger-test-needle/qmp", &id));
+	assert_true(found_by("x", "path=/tmp/banger-test-needle/qmp", &id));
 	assert_int_equal(id.pid, child.pid);
 	process_id_release(&id);
-	assert_false(process_find("/tmp/banger-test-needle/q", &id));
-	assert_false(process_find("banger-test-needle/qmp", &id));
+	assert_false(found_by("x", "path=/tmp/banger-test-needle/q", &id));
+	assert_false(found_by("x", "/tmp/banger-test-needle/qmp", &id));
+	assert_false(found_by("sleep 60", "path=/tmp/banger-test-needle/qmp", &id));
 	child_kill(&child);
 }
 
@@ -277,6 +317,7 @@ int main(void)
 		cmocka_unit_test(too_much_output_is_a_fault),
 		cmocka_unit_test(a_recycled_pid_is_not_believed),
 		cmocka_unit_test(a_zombie_is_gone),
+		cmocka_unit_test(without_descriptors_nothing_counts_as_gone),
 		cmocka_unit_test(processes_are_found_by_whole_arguments),
 #define T(name) cmocka_unit_test_setup_teardown(name, make_sysroot, remove_sysroot)
 		T(kvm_that_opens_without_a_cpu_flag_is_none),
