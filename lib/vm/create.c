@@ -19,6 +19,8 @@
 #define WORK_DISK_MIN (16 * MIB)
 #define DISK_MAX      (4096 * GIB)
 #define VCPU_MAX      64
+/* Of names that a VM without one might get. */
+#define GENERATE_TRIES 16
 /* What a new VM writes at once: disk metadata, boot archive, logs. */
 #define FREE_SPACE_MIN (128 * MIB)
 
@@ -76,12 +78,17 @@ static struct fault *check_words(const struct vm_spec *spec)
 	return NULL;
 }
 
-static struct fault *check_name_free(const struct store *s, const char *name)
+static bool is_taken(const struct store *s, const char *name)
 {
 	AUTO_FD dir = -1;
 	AUTO_FAULT absent = store_object_open(s, COLLECTION_VMS, name, &dir);
 
-	if (absent)
+	return !absent;
+}
+
+static struct fault *check_name_free(const struct store *s, const char *name)
+{
+	if (!is_taken(s, name))
 		return NULL;
 	return fault_hint(fault_new(F_EXISTS, "there is a VM '%s' already", name),
 			  "Choose another --name, or remove it with: banger vm delete %s", name);
@@ -114,10 +121,28 @@ static char *new_id(void)
 	return text_hex(bits, sizeof(bits));
 }
 
-static void fill_spec(const struct config *config, const struct vm_create *w, struct vm_spec *spec)
+/* A name that nobody has now; where most pairs of words are taken, with a number.  Owned. */
+static char *free_name(const struct store *s)
+{
+	AUTO_FREE char *words = NULL;
+	uint16_t number = 0;
+
+	for (int tries = 0; tries < GENERATE_TRIES; tries++) {
+		free(words);
+		words = name_generate();
+		if (!is_taken(s, words))
+			return steal_ptr(&words);
+	}
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		number = (uint16_t)getpid();
+	return xasprintf("%s-%04x", words, number);
+}
+
+static void fill_spec(const struct store *s, const struct config *config,
+		      const struct vm_create *w, struct vm_spec *spec)
 {
 	*spec = (struct vm_spec){
-		.name = w->name ? xstrdup(w->name) : name_generate(),
+		.name = w->name ? xstrdup(w->name) : free_name(s),
 		.id = new_id(),
 		.created = text_time(time(NULL)),
 		.image = xstrdup(or_else(w->image, config->default_image)),
@@ -284,14 +309,22 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 	struct vm_spec spec;
 	struct fault *f;
 
-	fill_spec(config, wanted, &spec);
+	fill_spec(s, config, wanted, &spec);
 	f = check(s, config, &spec, &choice);
 	if (!f && choice.note)
 		progress_note(progress, "banger: %s", choice.note);
-	if (!f && announce)
-		announce(context, &spec);
-	if (!f)
+	for (int tries = 0; !f; tries++) {
+		if (announce)
+			announce(context, &spec);
 		f = create(s, config, progress, wanted, &choice, &spec);
+		if (!f || fault_kind(f) != F_EXISTS || wanted->name || tries == GENERATE_TRIES)
+			break;
+		/* Somebody else was given the same words at the same time. */
+		fault_free(f);
+		f = NULL;
+		free(spec.name);
+		spec.name = free_name(s);
+	}
 	if (!f)
 		*name = xstrdup(spec.name);
 	vmm_choice_release(&choice);
