@@ -9,8 +9,9 @@
 
 #define STOP_WAIT_DEFAULT "1m"
 #define STOP_WAIT_MS	  (60 * 1000)
+#define WORKERS_MAX	  32
 
-/* One target: resolved before, worked on in a thread of its own, printed after. */
+/* One target: resolved before, worked on by one of several threads, printed after. */
 struct target {
 	struct invocation *inv;
 	struct fault *(*act)(struct target *t, struct vm *vm);
@@ -19,20 +20,34 @@ struct target {
 	char *name;	/* owned; NULL = not resolved */
 	const char *outcome; /* static: "started" */
 	struct fault *fault; /* owned */
-	pthread_t thread;
-	bool threaded;
 };
 
-static void *work(void *context)
+/* What the workers share. */
+struct crowd {
+	struct target *targets;
+	size_t n;
+	_Atomic size_t next;
+};
+
+static void work_on(struct target *t)
 {
-	struct target *t = context;
 	struct invocation *inv = t->inv;
 	struct vm vm = VM_INIT;
 
+	if (!t->name)
+		return;
 	t->fault = vm_lock(&inv->store, &inv->config, NULL, t->name, t->verb, &vm);
 	if (!t->fault)
 		t->fault = t->act(t, &vm);
 	vm_release(&vm);
+}
+
+static void *work(void *context)
+{
+	struct crowd *c = context;
+
+	for (size_t i = c->next++; i < c->n; i = c->next++)
+		work_on(&c->targets[i]);
 	return NULL;
 }
 
@@ -63,20 +78,19 @@ static size_t resolve_all(struct invocation *inv, const struct target *model,
 	return n;
 }
 
+/* Some side by side: each needs about ten descriptors, and a process may have few. */
 static void work_on_all(struct target *targets, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (!targets[i].name)
-			continue;
-		if (n > 1)
-			targets[i].threaded =
-				!pthread_create(&targets[i].thread, NULL, work, &targets[i]);
-		if (!targets[i].threaded)
-			work(&targets[i]);
-	}
-	for (size_t i = 0; i < n; i++)
-		if (targets[i].threaded)
-			pthread_join(targets[i].thread, NULL);
+	struct crowd crowd = { targets, n, 0 };
+	pthread_t helpers[WORKERS_MAX];
+	size_t n_helpers = 0;
+
+	while (n_helpers + 1 < n && n_helpers < WORKERS_MAX - 1 &&
+	       !pthread_create(&helpers[n_helpers], NULL, work, &crowd))
+		n_helpers++;
+	work(&crowd);
+	for (size_t i = 0; i < n_helpers; i++)
+		pthread_join(helpers[i], NULL);
 }
 
 /* The first fault of all is returned when it is the only target, so that its kind decides. */

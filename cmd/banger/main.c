@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 	output_init();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
 	f = run(argv + (argc > 0), &inv);
 	progress_end(&inv.progress);
 	status = f ? status_of(&inv, f) : inv.status;

@@ -6,7 +6,9 @@ BANGER=${BANGER:-$BATS_TEST_DIRNAME/../../build/banger}
 # shellcheck disable=SC2034 # for the tests
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 
-setup()
+setup() { setup_world; }
+
+setup_world()
 {
 	export BANGER_STATE_DIR=$BATS_TEST_TMPDIR/state HOME=$BATS_TEST_TMPDIR/home
 	export BANGER_RUN_DIR=$BATS_TEST_TMPDIR/run
