@@ -3,6 +3,7 @@
 #include "banger/commands.h"
 #include "base/text.h"
 #include "kernel/kernel.h"
+#include "store/catalog.h"
 
 /* What a script wants of a command that made something: its name. */
 static struct fault *print_name(const struct invocation *inv, const char *name)
@@ -160,12 +161,82 @@ static void release_rows(struct records *rows)
 	free(all);
 }
 
+/* One row of kernel list --available. */
+struct available_row {
+	char *name, *description, *state; /* state: "pulled", "available" */
+};
+
+static const struct field available_fields[] = {
+	FIELD(struct available_row, name, FIELD_STRING),
+	FIELD(struct available_row, description, FIELD_STRING),
+	FIELD(struct available_row, state, FIELD_STRING),
+};
+
+static const struct record_type available_type = {
+	.name = "kernel",
+	.size = sizeof(struct available_row),
+	.fields = available_fields,
+	.n_fields = ARRAY_LEN(available_fields),
+};
+
+static struct fault *print_available_rows(const struct invocation *inv, const struct records *rows)
+{
+	static const char *const header[] = { "NAME", "STATE", "DESCRIPTION", NULL };
+	const struct available_row *all = rows->v;
+	struct table table;
+
+	if (inv->json)
+		return print_records(&available_type, rows);
+	table_init(&table, header);
+	for (size_t i = 0; i < rows->n; i++) {
+		table_cell(&table, all[i].name);
+		table_cell(&table, all[i].state);
+		table_cell(&table, all[i].description);
+	}
+	return print_table(&table);
+}
+
+static struct fault *print_available(const struct invocation *inv)
+{
+	AUTO_CATALOG catalog = { 0 };
+	const struct catalog_entry *entries;
+	struct records rows = { 0 };
+	struct fault *f = NULL;
+
+	TRY(catalog_load(&catalog));
+	entries = catalog.kernels.v;
+	for (size_t i = 0; i < catalog.kernels.n; i++) {
+		struct available_row *row = records_add(&rows, sizeof(*row));
+		AUTO_FD dir = -1;
+		AUTO_FAULT absent = store_object_open(&inv->store, COLLECTION_KERNELS,
+						      entries[i].name, &dir);
+
+		*row = (struct available_row){ xstrdup(entries[i].name),
+					       xstrdup(entries[i].description
+							       ? entries[i].description : ""),
+					       xstrdup(absent ? "available" : "pulled") };
+	}
+	for (size_t i = 0; !f && inv->quiet && i < rows.n; i++) {
+		AUTO_FREE char *line = xasprintf("%s\n", entries[i].name);
+
+		f = print_text(line);
+	}
+	if (!inv->quiet)
+		f = print_available_rows(inv, &rows);
+	for (size_t i = 0; i < rows.n; i++)
+		record_release(&available_type, (struct available_row *)rows.v + i);
+	free(rows.v);
+	return f;
+}
+
 static struct fault *list_run(struct invocation *inv)
 {
 	struct strings names = { 0 };
 	struct records rows = { 0 };
 	struct fault *f;
 
+	if (option_given(inv, "available"))
+		return print_available(inv);
 	TRY(store_names(&inv->store, COLLECTION_KERNELS, &names));
 	if (inv->quiet) {
 		f = print_names(&names);
@@ -179,10 +250,18 @@ static struct fault *list_run(struct invocation *inv)
 	return f;
 }
 
+static const struct option list_options[] = {
+	{ .name = "available", .help = "show what 'kernel pull' can fetch instead" },
+	{ 0 },
+};
+
 const struct command command_kernel_list = {
 	.name = "kernel list",
 	.summary = "list the kernels that are here",
 	.description = "One line for each kernel. With -q only the names are printed.",
+	.examples = "banger kernel list\ta table\n"
+		    "banger kernel list --available\twhat the catalogue has, and what of it is here",
+	.options = list_options,
 	.flags = CMD_JSON | CMD_QUIET | CMD_NEEDS_READ,
 	.run = list_run,
 };

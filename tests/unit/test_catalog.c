@@ -5,8 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "store/catalog.h"
 #include "store/image_record.h"
 
@@ -60,6 +64,94 @@ static void test_refused(void **state)
 		     "{\"name\":\"a\",\"sources\":[{\"type\":\"x\"}]}]}", F_CORRUPT, "twice");
 }
 
+static void expect_source_fault(const char *source, const char *part)
+{
+	AUTO_FREE char *text = xasprintf("{\"version\":1,\"images\":[{\"name\":\"a\",\"sources\":[%s]}]}",
+					 source);
+
+	expect_fault(text, F_CORRUPT, part);
+}
+
+static void test_source_fields(void **state)
+{
+	(void)state;
+	expect_source_fault("{\"type\":\"bundle\",\"url\":\"/x\"}", "'sha256'");
+	expect_source_fault("{\"type\":\"bundle\",\"sha256\":\"00\",\"url\":\"/x\"}", "64");
+	expect_source_fault("{\"type\":\"oci\"}", "'reference'");
+	expect_source_fault("{\"type\":\"debian-suite\",\"suite\":\"\"}", "'suite'");
+	expect_source_fault("{\"type\":\"bundle\",\"url\":1}", "'url'");
+}
+
+/* -- directories -- */
+
+static void write_file(const char *dir, const char *name, mode_t mode, const char *text)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+	AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void write_entry(const char *dir, const char *name, mode_t mode, const char *image)
+{
+	AUTO_FREE char *text = xasprintf("{\"version\":1,\"images\":[{\"name\":\"%s\","
+					 "\"description\":\"from %s\",\"sources\":[{\"type\":\"x\"}]}]}",
+					 image, name);
+
+	write_file(dir, name, mode, text);
+}
+
+static void expect_directory_fault(const char *dir, enum fault_kind kind, const char *part)
+{
+	AUTO_CATALOG catalog = { 0 };
+	AUTO_FAULT f = catalog_add_directory(&catalog, dir, geteuid());
+
+	assert_non_null(f);
+	assert_int_equal(fault_kind(f), kind);
+	if (!strstr(fault_message(f), part))
+		fail_msg("no '%s' in '%s'", part, fault_message(f));
+}
+
+static void test_directory(void **state)
+{
+	char dir[] = "/tmp/banger-catalog-XXXXXX";
+	AUTO_CATALOG catalog = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	write_entry(dir, "b.json", 0644, "one");
+	write_entry(dir, "a.json", 0644, "one");
+	write_entry(dir, "c.json", 0644, "two");
+	write_entry(dir, ".hidden.json", 0644, "three");
+	write_file(dir, "README", 0644, "no JSON");
+	assert_null(catalog_add_directory(&catalog, "/nonexistent/catalog.d", 0));
+	assert_null(catalog_add_directory(&catalog, dir, geteuid()));
+	assert_int_equal(catalog.images.n, 2);
+	assert_string_equal(catalog_find(&catalog.images, "one")->description, "from b.json");
+	assert_null(catalog_find(&catalog.images, "three"));
+	/* Over what is there. */
+	write_entry(dir, "b.json", 0644, "two");
+	assert_null(catalog_add_directory(&catalog, dir, geteuid()));
+	assert_int_equal(catalog.images.n, 2);
+	assert_string_equal(catalog_find(&catalog.images, "one")->description, "from a.json");
+	assert_string_equal(catalog_find(&catalog.images, "two")->description, "from c.json");
+
+	write_file(dir, "d.json", 0644, "{\"version\":1,\"images\":3}");
+	expect_directory_fault(dir, F_CORRUPT, "d.json': field 'images'");
+	write_file(dir, "d.json", 0644, "{\"version\":9}");
+	expect_directory_fault(dir, F_NEWER, "d.json");
+	if (!geteuid()) {
+		write_entry(dir, "d.json", 0666, "x");
+		expect_directory_fault(dir, F_DENIED, "d.json");
+		write_entry(dir, "d.json", 0644, "x");
+		assert_int_equal(chmod(dir, 0777), 0);
+		expect_directory_fault(dir, F_DENIED, "can be written by others");
+	}
+	assert_null(tree_remove(AT_FDCWD, dir));
+}
+
 static void test_names(void **state)
 {
 	static const char text[] =
@@ -103,6 +195,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_built_in),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_source_fields),
+		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_image_record),
 	};
