@@ -334,7 +334,8 @@ static struct fault *take_modules(struct parts *p, const char *modules, const ch
 	return fault_wrap(take_tree(p, dir, release), "module directory '%s'", modules);
 }
 
-struct fault *gather_file(struct parts *p, const char *path, const char *modules)
+struct fault *gather_file(struct parts *p, const char *path, const char *modules,
+			  const char *initrd)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO_FREE char *parent = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
@@ -346,5 +347,7 @@ struct fault *gather_file(struct parts *p, const char *path, const char *modules
 		return fault_sys(F_SYS, "opening '%s'", path);
 	TRY(bzimage_release(p->image, p->what, &release));
 	TRY(take_config(p, beside, release));
+	if (initrd)
+		return gather_initrd(p, initrd, release);
 	return modules ? take_modules(p, modules, release) : NULL;
 }

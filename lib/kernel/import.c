@@ -54,6 +54,9 @@ static struct fault *source_open(struct source *s)
 		s->kind = SOURCE_DIRECTORY;
 	else
 		TRY(file_kind(s));
+	if (s->import->initrd && s->kind != SOURCE_IMAGE)
+		return fault_new(F_USAGE, "--initrd goes with a kernel file; %s brings its own "
+				 "modules", s->what);
 	if (s->import->modules && s->kind != SOURCE_IMAGE)
 		return fault_new(F_USAGE, "--modules goes with a kernel file; %s brings its own "
 				 "modules", s->what);
@@ -85,7 +88,7 @@ static struct fault *source_gather(struct parts *p, void *context)
 	case SOURCE_IMAGE:
 		break;
 	}
-	return gather_file(p, s->import->source, s->import->modules);
+	return gather_file(p, s->import->source, s->import->modules, s->import->initrd);
 }
 
 static struct fault *choose_name(const struct source *s, char **name)

@@ -19,6 +19,7 @@ struct kernel_import {
 	const char *name;    /* NULL = the kernel's release */
 	const char *source;  /* a .deb, a directory, a bzImage or a vmlinux */
 	const char *modules; /* module tree of a bzImage or vmlinux; NULL = it has none */
+	const char *initrd;  /* else the initramfs that holds them; NULL = none */
 	bool replace;	     /* take the place of a kernel of that name */
 };
 

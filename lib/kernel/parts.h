@@ -69,9 +69,12 @@ struct fault *gather_deb(struct parts *p, int fd) MUST_CHECK;
 struct fault *gather_directory(struct parts *p, int dir) MUST_CHECK;
 /*
  * gather_file() - from the kernel image @path and the directory @modules, which is a module tree or
- * holds one; NULL = the kernel has no modules.
+ * holds one, or the initramfs @initrd with the modules in it; both NULL = the kernel has none.
  */
-struct fault *gather_file(struct parts *p, const char *path, const char *modules) MUST_CHECK;
+struct fault *gather_file(struct parts *p, const char *path, const char *modules,
+			  const char *initrd) MUST_CHECK;
+/* gather_initrd() - only the modules, of kernel @release, from the initramfs @path. */
+struct fault *gather_initrd(struct parts *p, const char *path, const char *release) MUST_CHECK;
 
 /*
  * What release is in the source?  Reads no more than it must.  *@release: owned.  F_INVALID when
