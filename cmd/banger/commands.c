@@ -18,6 +18,8 @@ const struct command *const commands[] = {
 	&command_image,
 	&command_image_import,
 	&command_image_pull,
+	&command_image_register,
+	&command_image_promote,
 	&command_image_list,
 	&command_image_show,
 	&command_image_delete,

@@ -58,10 +58,15 @@ static uint16_t get16(const unsigned char *s, size_t at)
 	return (uint16_t)(s[at] | s[at + 1] << 8);
 }
 
+static bool ext4_is_super(const unsigned char *s)
+{
+	return get16(s, S_MAGIC) == EXT_MAGIC;
+}
+
 bool ext4_is(const void *head, size_t len)
 {
 	return len >= SUPER_OFFSET + SUPER_BYTES &&
-	       get16((const unsigned char *)head + SUPER_OFFSET, S_MAGIC) == EXT_MAGIC;
+	       ext4_is_super((const unsigned char *)head + SUPER_OFFSET);
 }
 
 static uint64_t get_blocks(const unsigned char *s, size_t low, size_t high)
@@ -88,7 +93,7 @@ static struct fault *check_features(const unsigned char *s, const char *what)
 	return NULL;
 }
 
-static struct fault *read_facts(int fd, const char *what, struct ext4_facts *facts)
+struct fault *ext4_check(int fd, const char *what, struct ext4_facts *facts)
 {
 	unsigned char s[SUPER_BYTES];
 	uint64_t blocks, free_blocks;
@@ -99,6 +104,8 @@ static struct fault *read_facts(int fd, const char *what, struct ext4_facts *fac
 		return fault_sys(F_SYS, "reading %s", what);
 	if (pread(fd, s, sizeof(s), SUPER_OFFSET) != sizeof(s))
 		return fault_new(F_CORRUPT, "the file system %s is truncated", what);
+	if (!ext4_is_super(s))
+		return fault_new(F_CORRUPT, "%s is no ext4 file system", what);
 	TRY(check_features(s, what));
 	blocks = get_blocks(s, S_BLOCKS_LO, S_BLOCKS_HI);
 	free_blocks = get_blocks(s, S_FREE_BLOCKS_LO, S_FREE_BLOCKS_HI);
@@ -177,7 +184,7 @@ static struct fault *copy_data(int from, int to, uint64_t size, const char *what
 struct fault *ext4_copy(int from, int to, const char *what, struct progress *progress,
 			struct ext4_facts *facts)
 {
-	TRY(read_facts(from, what, facts));
+	TRY(ext4_check(from, what, facts));
 	if (ioctl(to, FICLONE, from) < 0)
 		TRY(copy_data(from, to, facts->size_bytes, what, progress));
 	if (ftruncate(to, (off_t)facts->size_bytes) < 0)

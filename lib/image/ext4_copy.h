@@ -19,6 +19,12 @@ struct ext4_facts {
 bool ext4_is(const void *head, size_t len);
 
 /*
+ * ext4_check() - is what is in @fd, from its beginning, a whole and cleanly unmounted file system?
+ * @what: it in messages.  Return: F_CORRUPT, F_UNSUPPORTED as ext4_copy(); F_SYS.
+ */
+struct fault *ext4_check(int fd, const char *what, struct ext4_facts *facts) MUST_CHECK;
+
+/*
  * ext4_copy() - check the superblock of @from and copy the file system to @to (empty): by reflink
  * where the file system can, else data only, holes kept.  @what: @from in messages.
  * Return: F_CORRUPT damaged or truncated; F_UNSUPPORTED a feature that kernels do not mount, or it

@@ -42,20 +42,37 @@ static int64_t age_of(const struct image_record *record)
 	return time(NULL) > created ? time(NULL) - created : 0;
 }
 
+/* Sizes of the file system, wherever it is. */
+static struct fault *measure(int dir, struct image_info *info)
+{
+	const char *path = info->record.rootfs_path;
+	struct stat st;
+
+	if (fstatat(path ? AT_FDCWD : dir, path ? path : IMAGE_ROOTFS_FILE, &st,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+		return path ? fault_sys(F_SYS, "its file '%s'", path)
+			    : fault_sys(F_SYS, "image '%s': its root file system", info->name);
+	info->size_bytes = (uint64_t)st.st_size;
+	info->disk_bytes = path ? 0 : (uint64_t)st.st_blocks * 512;
+	return NULL;
+}
+
 static struct fault *describe(const struct store *s, struct image_info *info)
 {
-	struct stat st;
 	AUTO_FD dir = -1;
+	AUTO_FD again = -1;
+	AUTO_FAULT f = NULL;
 
 	TRY(store_object_open(s, COLLECTION_IMAGES, info->name, &dir));
-	if (fstatat(dir, IMAGE_ROOTFS_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_sys(F_SYS, "image '%s': its root file system", info->name);
-	info->size_bytes = (uint64_t)st.st_size;
-	info->disk_bytes = (uint64_t)st.st_blocks * 512;
-	TRY(store_users(s, COLLECTION_IMAGES, info->name, &info->users));
-	TRY(image_load(s, info->name, &info->record));
+	f = image_load(s, info->name, &info->record);
+	if (f && fault_kind(f) == F_NOT_FOUND) { /* the image, or only its record? */
+		TRY(store_object_open(s, COLLECTION_IMAGES, info->name, &again));
+		return fault_new(F_CORRUPT, "image '%s' has no record", info->name);
+	}
+	if (f)
+		return fault_attach(steal_ptr(&f), measure(dir, info));
 	info->age_seconds = age_of(&info->record);
-	return NULL;
+	return measure(dir, info);
 }
 
 static void info_release(struct image_info *info)
@@ -74,18 +91,27 @@ static void drop_last(struct records *list)
 struct fault *image_list(const struct store *s, struct records *out)
 {
 	struct strings names;
+	struct records uses;
+	struct fault *f;
 
 	*out = (struct records){ 0 };
 	TRY(store_names(s, COLLECTION_IMAGES, &names));
+	f = store_uses(s, &uses);
+	if (f) {
+		strings_release(&names);
+		return f;
+	}
 	for (size_t i = 0; i < names.n; i++) {
 		struct image_info *info = records_add(out, sizeof(*info));
 
 		info->name = xstrdup(names.v[i]);
 		info->age_seconds = -1;
 		info->fault = describe(s, info);
+		store_uses_find(&uses, COLLECTION_IMAGES, info->name, &info->users);
 		if (info->fault && fault_kind(info->fault) == F_NOT_FOUND)
 			drop_last(out); /* deleted since the names were read */
 	}
+	store_uses_release(&uses);
 	strings_release(&names);
 	return NULL;
 }

@@ -50,8 +50,12 @@ struct fault *image_check_unused(const struct store *s, const char *name, const 
 /* Under the lock. */
 static struct fault *check_replaceable(const struct image_stage *stage)
 {
-	if (!stage->replace)
+	AUTO_FD dir = -1;
+
+	if (stage->replace == IMAGE_NEW)
 		return image_check_absent(stage->store, stage->name);
+	if (stage->replace == IMAGE_REWRITE)
+		return store_object_open(stage->store, COLLECTION_IMAGES, stage->name, &dir);
 	return exists(stage->store, stage->name)
 		       ? image_check_unused(stage->store, stage->name, "replaced")
 		       : NULL;
@@ -68,8 +72,8 @@ static struct fault *make_files(struct image_stage *stage)
 	return NULL;
 }
 
-struct fault *image_stage_open(const struct store *s, const char *name, bool replace,
-			       const char *verb, struct image_stage *stage)
+struct fault *image_stage_open(const struct store *s, const char *name,
+			       enum image_replace replace, const char *verb, struct image_stage *stage)
 {
 	struct fault *f;
 
@@ -142,7 +146,7 @@ struct fault *image_stage_commit(struct image_stage *stage, const struct image_r
 	TRY(write_record(stage, record));
 	TRY(cancel_check());
 	TRY(store_publish(stage->store, COLLECTION_IMAGES, stage->stage_name, stage->name,
-			  stage->replace));
+			  stage->replace != IMAGE_NEW));
 	free(steal_ptr(&stage->stage_name));
 	return NULL;
 }

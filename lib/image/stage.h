@@ -18,6 +18,13 @@
 #include "store/image_record.h"
 #include "store/store.h"
 
+/* May an image of the name exist? */
+enum image_replace {
+	IMAGE_NEW,     /* no */
+	IMAGE_REPLACE, /* yes, as long as no VM uses it */
+	IMAGE_REWRITE, /* it must; VMs may use it, because they will see the same content */
+};
+
 struct image_stage {
 	const struct store *store; /* borrowed */
 	struct lock lock;
@@ -25,19 +32,18 @@ struct image_stage {
 	char *stage_name; /* NULL = nothing staged */
 	int dir;	  /* the staging directory */
 	int rootfs;	  /* rootfs.ext4 in it, O_RDWR, empty at first */
-	bool replace;
+	enum image_replace replace;
 };
 #define IMAGE_STAGE_INIT ((struct image_stage){ .lock = { -1 }, .dir = -1, .rootfs = -1 })
 
 /*
  * image_stage_open() - lock @name and make a staging directory with an empty rootfs.ext4.
- * @replace: an image of that name may exist, as long as no VM uses it.
  * @verb: what for, told to others who wait: "import".
- * Return: NULL; F_INVALID a bad name; F_EXISTS; F_BUSY in use or locked; F_CANCELLED; F_SYS.
+ * Return: NULL; F_INVALID a bad name; F_EXISTS; F_NOT_FOUND; F_BUSY in use or locked; F_CANCELLED; F_SYS.
  * After a fault there is nothing to close.
  */
-struct fault *image_stage_open(const struct store *s, const char *name, bool replace,
-			       const char *verb, struct image_stage *stage) MUST_CHECK;
+struct fault *image_stage_open(const struct store *s, const char *name,
+			       enum image_replace replace, const char *verb, struct image_stage *stage) MUST_CHECK;
 /*
  * image_stage_build() - write rootfs.ext4 of @size_bytes with what @fill gives to the builder, and
  * put sizes, entries and operating system into @record.

@@ -37,6 +37,10 @@ static const struct field image_fields[] = {
 	FIELD(struct image_record, entries, FIELD_U64),
 	FIELD(struct image_record, kernel, FIELD_STRING),
 	FIELD_SUB(struct image_record, config, FIELD_RECORD, &image_config_type),
+	FIELD(struct image_record, rootfs_path, FIELD_STRING),
+	FIELD(struct image_record, rootfs_bytes, FIELD_U64),
+	FIELD(struct image_record, rootfs_inode, FIELD_U64),
+	FIELD(struct image_record, rootfs_mtime_ns, FIELD_I64),
 };
 
 const struct record_type image_record_type = {

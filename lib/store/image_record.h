@@ -35,6 +35,13 @@ struct image_record {
 	uint64_t entries;	/* files, directories, links */
 	char *kernel;		/* kernel that this image wants; NULL = the default one */
 	struct image_config config;
+	/*
+	 * Of a registered image: its file system stays where it is, and must stay what it was.  NULL
+	 * and 0 otherwise; then it is rootfs.ext4 beside the record.
+	 */
+	char *rootfs_path; /* absolute */
+	uint64_t rootfs_bytes, rootfs_inode;
+	int64_t rootfs_mtime_ns;
 };
 
 extern const struct record_type image_record_type;

@@ -335,12 +335,11 @@ struct fault *store_object_lock(const struct store *s, enum collection c, const 
 	return lock_take(dir, file, kind, what, verb, s->wait_ms, lock);
 }
 
-struct fault *store_users(const struct store *s, enum collection c, const char *name,
-			  struct strings *vms)
+struct fault *store_uses(const struct store *s, struct records *out)
 {
 	struct strings all;
 
-	*vms = (struct strings){ 0 };
+	*out = (struct records){ 0 };
 	TRY(store_names(s, COLLECTION_VMS, &all));
 	for (size_t i = 0; i < all.n; i++) {
 		AUTO_VM_DIR dir = VM_DIR_INIT;
@@ -349,12 +348,52 @@ struct fault *store_users(const struct store *s, enum collection c, const char *
 
 		if (!f)
 			f = vm_spec_read(&dir, &spec);
-		if (f ? fault_kind(f) != F_NOT_FOUND
-		      : !strcmp(c == COLLECTION_IMAGES ? spec.image : spec.kernel, name))
-			strings_add(vms, all.v[i]);
+		if (!f || fault_kind(f) != F_NOT_FOUND)
+			*(struct store_use *)records_add(out, sizeof(struct store_use)) =
+				(struct store_use){ .vm = xstrdup(all.v[i]),
+						    .image = steal_ptr(&spec.image),
+						    .kernel = steal_ptr(&spec.kernel) };
 		record_release(&vm_spec_type, &spec);
 	}
 	strings_release(&all);
+	return NULL;
+}
+
+void store_uses_release(struct records *uses)
+{
+	struct store_use *all = uses->v;
+
+	for (size_t i = 0; i < uses->n; i++) {
+		free(all[i].vm);
+		free(all[i].image);
+		free(all[i].kernel);
+	}
+	free(all);
+	*uses = (struct records){ 0 };
+}
+
+void store_uses_find(const struct records *uses, enum collection c, const char *name,
+		     struct strings *vms)
+{
+	const struct store_use *all = uses->v;
+
+	for (size_t i = 0; i < uses->n; i++) {
+		const char *used = c == COLLECTION_IMAGES ? all[i].image : all[i].kernel;
+
+		if (!used || !strcmp(used, name))
+			strings_add(vms, all[i].vm);
+	}
+}
+
+struct fault *store_users(const struct store *s, enum collection c, const char *name,
+			  struct strings *vms)
+{
+	struct records uses;
+
+	*vms = (struct strings){ 0 };
+	TRY(store_uses(s, &uses));
+	store_uses_find(&uses, c, name, vms);
+	store_uses_release(&uses);
 	return NULL;
 }
 

@@ -86,6 +86,17 @@ struct fault *store_object_remove(const struct store *s, enum collection c,
 struct fault *store_object_lock(const struct store *s, enum collection c, const char *name,
 				enum lock_kind kind, const char *verb, struct lock *lock) MUST_CHECK;
 
+/* What one VM was made of.  A VM whose record cannot be read may use anything: both are NULL. */
+struct store_use {
+	char *vm, *image, *kernel;
+};
+/* store_uses() - of all VMs, read once, without locks.  Records of struct store_use. */
+struct fault *store_uses(const struct store *s, struct records *out) MUST_CHECK;
+void store_uses_release(struct records *uses);
+/* store_uses_find() - add the names of the VMs that use image or kernel @name to @vms. */
+void store_uses_find(const struct records *uses, enum collection c, const char *name,
+		     struct strings *vms);
+
 /*
  * store_users() - names of the VMs whose spec names image or kernel @name.  Reads without locks; a
  * VM whose record cannot be read is counted as a user, because nobody can tell.

@@ -12,6 +12,7 @@
 #include "disk/root_disk.h"
 #include "host/machine.h"
 #include "image/image.h"
+#include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "vm/vm.h"
 
@@ -200,10 +201,10 @@ static struct fault *make_work_disk(const struct vm_dir *dir, uint64_t size_byte
 static struct fault *fill_dir(const struct store *s, const struct vm_dir *dir, bool qcow2_ok,
 			      struct vm_spec *spec)
 {
-	AUTO_FREE char *rootfs = store_object_path(s, COLLECTION_IMAGES, spec->image,
-						   IMAGE_ROOTFS_FILE);
+	AUTO_FREE char *rootfs = NULL;
 	const char *made = NULL;
 
+	TRY(image_rootfs_path(s, spec->image, &rootfs));
 	TRY(root_disk_make(rootfs, dir->fd, VM_ROOT_FILE, spec->system_bytes, spec->disk_mode,
 			   qcow2_ok, &made));
 	free(spec->disk_mode);

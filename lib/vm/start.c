@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "guest/seed.h"
 #include "image/image.h"
+#include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "vm/steps.h"
 
@@ -211,7 +212,7 @@ struct machine_paths {
 	char *kernel, *initrd, *console, *log, *root, *backing, *work, *modules, *mac;
 };
 
-static void make_paths(const struct vm *vm, struct machine_paths *p)
+static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 {
 	const struct store *s = vm->store;
 	const struct vm_spec *spec = &vm->spec;
@@ -228,9 +229,8 @@ static void make_paths(const struct vm *vm, struct machine_paths *p)
 					     KERNEL_MODULES_FILE),
 		.mac = mac_address(spec->id),
 	};
-	if (!strcmp(spec->disk_mode, "qcow2"))
-		p->backing = store_object_path(s, COLLECTION_IMAGES, spec->image,
-					       IMAGE_ROOTFS_FILE);
+	return strcmp(spec->disk_mode, "qcow2") ? NULL
+						: image_rootfs_path(s, spec->image, &p->backing);
 }
 
 static void free_paths(struct machine_paths *p)
@@ -279,9 +279,11 @@ static struct fault *launch(struct vm *vm, const struct vmm_choice *choice,
 	struct vmm_machine machine;
 	struct fault *f;
 
-	make_paths(vm, &paths);
-	fill_machine(vm, &paths, kernel, &machine);
-	f = choice->driver->launch(choice, &machine, &vm->handles.vmm);
+	f = make_paths(vm, &paths);
+	if (!f) {
+		fill_machine(vm, &paths, kernel, &machine);
+		f = choice->driver->launch(choice, &machine, &vm->handles.vmm);
+	}
 	free_paths(&paths);
 	return f;
 }
@@ -357,20 +359,27 @@ struct fault *vm_teardown(struct vm *vm)
 	return steps_undo(vm, start_steps, ARRAY_LEN(start_steps));
 }
 
+/* What keeps the image from being used is said with the VM's name, and what helps when it is gone. */
+static struct fault *image_fault(const struct vm *vm, struct fault *f)
+{
+	bool gone = f && (fault_kind(f) == F_NOT_FOUND || fault_kind(f) == F_MISSING);
+
+	f = fault_wrap(f, "VM '%s'", vm->dir.name);
+	if (gone && !fault_hint_text(f))
+		f = fault_hint(f, "Get it again with: banger image pull %s", vm->spec.image);
+	return f;
+}
+
 static struct fault *preflight(struct vm *vm)
 {
-	AUTO_FREE char *image = store_object_path(vm->store, COLLECTION_IMAGES, vm->spec.image,
-						  IMAGE_ROOTFS_FILE);
+	AUTO_FREE char *image = NULL;
 	AUTO_FREE char *kernel = store_object_path(vm->store, COLLECTION_KERNELS, vm->spec.kernel,
 						   KERNEL_VMLINUX_FILE);
 	struct vmm_choice choice;
 
 	TRY(vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice));
 	vmm_choice_release(&choice);
-	if (access(image, R_OK) < 0)
-		return fault_hint(fault_sys(F_MISSING, "image '%s' of VM '%s'", vm->spec.image,
-					    vm->dir.name),
-				  "Get it again with: banger image pull %s", vm->spec.image);
+	TRY(image_fault(vm, image_rootfs_path(vm->store, vm->spec.image, &image)));
 	if (access(kernel, R_OK) < 0)
 		return fault_hint(fault_sys(F_MISSING, "kernel '%s' of VM '%s'", vm->spec.kernel,
 					    vm->dir.name),
