@@ -473,6 +473,7 @@ static void note_answer(struct exchange *x)
 
 static struct fault *perform(struct exchange *x)
 {
+	struct fault *f;
 	CURLcode code;
 
 	x->client->error[0] = '\0';
@@ -484,8 +485,12 @@ static struct fault *perform(struct exchange *x)
 		return NULL;
 	/* Of a busy server's own status codes the caller knows; here it is all about transport. */
 	x->answer->tries = tries_for(code, 0);
-	return fault_new(F_NETWORK, "fetching '%s': %s", x->url_shown,
-			 x->client->error[0] ? x->client->error : lib.curl_easy_strerror(code));
+	f = fault_new(F_NETWORK, "fetching '%s': %s", x->url_shown,
+		      x->client->error[0] ? x->client->error : lib.curl_easy_strerror(code));
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		f = fault_hint(f, "If its authority can be trusted, name a file with the authority's "
+			       "certificate in CURL_CA_BUNDLE.");
+	return f;
 }
 
 struct fault *http_exchange(struct http_client *client, const struct http_exchange *e,

@@ -13,6 +13,8 @@
 #define INODE_RATIO   8192u
 #define XATTRS_MAX    512u
 #define PATH_SHOWN    300u
+#define LAYERS_FACTOR 4u /* layers may hide each other's files, so together they may exceed the image */
+#define BUDGET_LEAST  (256 * MIB)
 #define SPARE_BYTES   (256 * KIB)
 #define WHITEOUT      ".wh."
 #define WHITEOUT_META ".wh..wh."
@@ -37,6 +39,14 @@ static uint64_t inodes_for(uint64_t size)
 	return n < 16384 ? size / 4096 : n;
 }
 
+static uint64_t budget_for(uint64_t size)
+{
+	if (size > UINT64_MAX / LAYERS_FACTOR)
+		return UINT64_MAX;
+	/* Of small file systems much of the archive is headers. */
+	return size * LAYERS_FACTOR < BUDGET_LEAST ? BUDGET_LEAST : size * LAYERS_FACTOR;
+}
+
 struct fault *image_builder_open(int rootfs_fd, const struct image_builder_options *o,
 				 struct image_builder **out)
 {
@@ -55,6 +65,7 @@ struct fault *image_builder_open(int rootfs_fd, const struct image_builder_optio
 	b = xcalloc(1, sizeof(*b));
 	b->w = w;
 	b->size_bytes = o->size_bytes;
+	b->budget = budget_for(o->size_bytes);
 	b->full_hint = xstrdup(o->full_hint ? o->full_hint : "give a larger --size");
 	b->m = merge_new(w, max > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)max);
 	ext4_writer_make_room(w, make_room, b);
@@ -341,7 +352,7 @@ static struct fault *add_layer(struct image_builder *b, const struct archive_sou
 	struct fault *f;
 
 	TRY(merge_layer(b->m));
-	TRY(unpack_open(source, what, &u));
+	TRY(unpack_open(source, what, &b->budget, &u));
 	plain = unpack_source(u);
 	f = archive_reader_open(&plain, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r);
 	if (!f)

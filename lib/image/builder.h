@@ -22,7 +22,7 @@
 struct image_builder; /* one root file system being written */
 
 struct image_builder_options {
-	uint64_t size_bytes;   /* of the file system; also the limit for all that is unpacked */
+	uint64_t size_bytes;   /* of the file system; four times that may be unpacked in all */
 	const char *label;     /* at most 16 bytes, NULL = none; borrowed */
 	uint64_t max_entries;  /* over all layers, 0 = 4 million */
 	const char *full_hint; /* hint when it does not fit, NULL = "give a larger --size" */

@@ -12,6 +12,7 @@ struct image_builder {
 	char *full_hint;	  /* owned */
 	struct fault *room_fault; /* owned: why making room failed */
 	uint64_t size_bytes;
+	uint64_t budget;	/* bytes that may still come out of compressed layers */
 	uint64_t content_bytes; /* of files that are not certainly hidden */
 	uint64_t file_bytes;	/* sizes of all files that were written */
 	uint64_t read_bytes;	/* of data, for the progress line */

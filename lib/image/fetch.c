@@ -4,7 +4,7 @@
  * cache (CACHED: the reader hashes it) or GROWING: the thread appends to a file of the cache and
  * moves `available`, and the reader, which has the same file open, follows.  DONE means that the
  * thread has seen the right digest.  The first fault of any thread stops everything: `stop` ends the
- * other transfers, and the reader gets the fault at its next read.
+ * other transfers and the reader, and fetch_end() hands it out.
  */
 #include "image/fetch.h"
 
@@ -54,7 +54,7 @@ struct fetch {
 	pthread_t threads[THREADS];
 	size_t n_threads;
 	atomic_bool stop;
-	struct fault *fault; /* owned: the first one; stolen by the reader */
+	struct fault *fault; /* owned: the first one */
 	bool failed, damaged;
 	char *chunk; /* the reader's, owned */
 };
@@ -295,8 +295,7 @@ static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum s
 		progress_amount(f->progress, l->read_at, l->given->size);
 	}
 	if (!fault && f->failed)
-		fault = f->fault ? steal_ptr(&f->fault)
-				 : fault_new(F_CANCELLED, "fetching the image was given up");
+		fault = fault_new(F_CANCELLED, "fetching the image was given up");
 	*available = l->available;
 	*state = l->state;
 	pthread_mutex_unlock(&f->lock);
@@ -406,6 +405,21 @@ static struct fault *start_threads(struct fetch *f)
 	return fault_sys(F_SYS, "starting a thread");
 }
 
+static void fetch_free(struct fetch *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		fd_close(f->layers[i].fd);
+		sha256_free(f->layers[i].sha);
+		sha256_free(f->layers[i].read_sha);
+	}
+	pthread_cond_destroy(&f->moved);
+	pthread_mutex_destroy(&f->lock);
+	fault_free(f->fault);
+	free(f->chunk);
+	free(f->layers);
+	free(f);
+}
+
 struct fault *fetch_start(const struct blob_cache *cache, struct registry *registry,
 			  const struct fetch_layer *layers, size_t n, struct progress *progress,
 			  struct fetch **out)
@@ -413,7 +427,6 @@ struct fault *fetch_start(const struct blob_cache *cache, struct registry *regis
 	struct fetch *f = xcalloc(1, sizeof(*f));
 	pthread_condattr_t monotonic;
 	struct fault *fault;
-	bool damaged;
 
 	f->cache = cache;
 	f->registry = registry;
@@ -430,9 +443,10 @@ struct fault *fetch_start(const struct blob_cache *cache, struct registry *regis
 	pthread_condattr_destroy(&monotonic);
 	fault = start_threads(f);
 	if (fault)
-		return fault_attach(fault, fetch_end(f, false, &damaged));
-	*out = f;
-	return NULL;
+		fetch_free(f);
+	else
+		*out = f;
+	return fault;
 }
 
 static struct fault *look_again(struct fetch *f)
@@ -447,29 +461,23 @@ static struct fault *look_again(struct fetch *f)
 	return NULL;
 }
 
-struct fault *fetch_end(struct fetch *f, bool doubt, bool *damaged)
+static void join_threads(struct fetch *f)
 {
-	struct fault *fault = NULL;
-
-	*damaged = false;
-	if (!f)
-		return NULL;
 	atomic_store(&f->stop, true);
 	for (size_t i = 0; i < f->n_threads; i++)
 		pthread_join(f->threads[i], NULL);
-	if (doubt)
-		fault = look_again(f);
-	*damaged = f->damaged;
-	for (size_t i = 0; i < f->n; i++) {
-		fd_close(f->layers[i].fd);
-		sha256_free(f->layers[i].sha);
-		sha256_free(f->layers[i].read_sha);
+}
+
+struct fault *fetch_end(struct fetch *f, struct fault *first, bool *damaged)
+{
+	join_threads(f);
+	if (first && f->fault && fault_kind(first) == F_CANCELLED) {
+		fault_free(first);
+		first = steal_ptr(&f->fault);
 	}
-	pthread_cond_destroy(&f->moved);
-	pthread_mutex_destroy(&f->lock);
-	fault_free(f->fault);
-	free(f->chunk);
-	free(f->layers);
-	free(f);
-	return fault;
+	if (first && fault_kind(first) != F_CANCELLED)
+		first = fault_attach(first, look_again(f));
+	*damaged = first && f->damaged;
+	fetch_free(f);
+	return first;
 }

@@ -39,15 +39,17 @@ struct fault *fetch_start(const struct blob_cache *cache, struct registry *regis
 struct archive_source fetch_source(struct fetch *f, size_t i);
 /*
  * fetch_finish() - wait for the rest of layer @i and for the verdict on its digest.
- * Return: NULL; F_CORRUPT; whatever ended a download.
+ * Return: NULL; F_CORRUPT; F_CANCELLED also when a download failed: fetch_end() knows why.
  */
 struct fault *fetch_finish(struct fetch *f, size_t i) MUST_CHECK;
 
 /*
- * fetch_end() - stop what is under way, and free; NULL allowed.  *@damaged: something that had been
- * in the cache before turned out to be wrong and was removed, so that another try may succeed.
- * @doubt: look for that in all that was taken from the cache.
+ * fetch_end() - stop what is under way, and free.
+ * @first: the fault that led here, or NULL; stolen.  When a download failed, that is what made the
+ * reader fail, and it takes its place.
+ * *@damaged: something that had been in the cache before turned out to be wrong and was removed, so
+ * that another try may succeed; looked for only after a fault.
  */
-struct fault *fetch_end(struct fetch *f, bool doubt, bool *damaged) MUST_CHECK;
+struct fault *fetch_end(struct fetch *f, struct fault *first, bool *damaged) MUST_CHECK;
 
 #endif

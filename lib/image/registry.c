@@ -12,6 +12,7 @@
 #include "image/registry_credentials.h"
 
 #define TRIES		  6 /* in a row without a new byte */
+#define TRIES_SHORT	  2 /* for a body that is complete, and too short */
 #define FIRST_PAUSE_MS	  500
 #define PAUSE_SLICE_MS	  100
 #define LONGEST_PAUSE_MS  (2 * 60 * 1000)
@@ -37,6 +38,7 @@ struct get {
 	uint64_t at; /* what has been delivered ends here */
 	char *url;
 	char **content_type;
+	bool elsewhere; /* the answer is not the registry's own */
 	int tries; /* that are worth while with this fault, in a row */
 	int64_t pause_ms; /* that the server wants before the next try; -1 = any */
 };
@@ -111,16 +113,15 @@ static struct fault *ask(struct get *g, const char *url, const char *authorizati
 	return f;
 }
 
-/* Ask the registry, and whoever it sends us to.  *@refused: it wants to know who we are. */
+/* Ask the registry, and whoever it sends us to. */
 static struct fault *follow(struct get *g, const char *authorization, struct http_answer *answer)
 {
 	AUTO_FREE char *url = xstrdup(g->url);
 
 	for (int hop = 0; hop <= REDIRECTS_MAX; hop++) {
-		bool ours = http_same_origin(url, g->url);
-
+		g->elsewhere = !http_same_origin(url, g->url);
 		http_answer_release(answer);
-		TRY(ask(g, url, ours ? authorization : NULL, answer));
+		TRY(ask(g, url, g->elsewhere ? NULL : authorization, answer));
 		if (!is_redirect(answer->status) || !answer->location)
 			return NULL;
 		TRY(check_redirect(g, url, answer->location));
@@ -163,27 +164,33 @@ static struct fault *bad_status(struct get *g, const struct http_answer *answer)
 	if (status == 404 || status == 410)
 		return fault_new(F_NOT_FOUND, "registry '%s' does not have %s%s", registry,
 				 g->get->what, said);
-	if (status == 403)
+	if (status == 403 && !g->elsewhere)
 		return fault_attach(registry_auth_denied(g->r->auth),
 				    *said ? fault_new(F_DENIED, "it said%s", said) : NULL);
-	return fault_new(F_NETWORK, "fetching %s: registry '%s' answered %ld%s", g->get->what, registry,
-			 status, said);
+	return fault_new(F_NETWORK, "fetching %s: %s '%s' %s %ld%s", g->get->what,
+			 g->elsewhere ? "the server that registry" : "registry", registry,
+			 g->elsewhere ? "redirects to answered" : "answered", status, said);
+}
+
+static struct fault *too_short(const struct get *g)
+{
+	return fault_new(F_NETWORK, "fetching %s: only %llu of %llu bytes came", g->get->what,
+			 (unsigned long long)g->at, (unsigned long long)g->get->size);
 }
 
 static struct fault *check_answer(struct get *g, const struct http_answer *answer)
 {
 	long status = answer->status;
 
-	/* All was there before; the server says that nothing is left. */
-	if (status == 416 && g->get->size && g->at == g->get->size)
-		return NULL;
+	/* There is nothing left to send: it was all, or it is too little. */
+	if (status == 416 && g->at && g->get->size)
+		return g->at == g->get->size ? NULL : too_short(g);
 	if (status != 200 && status != 206)
 		return bad_status(g, answer);
 	if (!g->get->size || g->at == g->get->size)
 		return NULL;
-	g->tries = TRIES;
-	return fault_new(F_NETWORK, "fetching %s: only %llu of %llu bytes came", g->get->what,
-			 (unsigned long long)g->at, (unsigned long long)g->get->size);
+	g->tries = TRIES_SHORT;
+	return too_short(g);
 }
 
 /* Ask with what we have to show; when that is refused, get something else and ask once more. */
@@ -201,7 +208,8 @@ static struct fault *try_once(struct get *g)
 		secret_free(authorization);
 		if (f)
 			return f;
-		if (answer.status != 401)
+		/* Nobody but the registry may ask for what is meant for it. */
+		if (answer.status != 401 || g->elsewhere)
 			break;
 		if (refused)
 			return registry_auth_denied(g->r->auth);

@@ -142,6 +142,8 @@ static bool best_member(struct json list, const struct reference *r, char **key,
 	char *text = NULL;
 	size_t best = 0;
 
+	if (json_kind(list) != JSON_OBJECT)
+		return false;
 	while (json_next(&it, &text, &v)) {
 		size_t fits = key_fits(text, r);
 

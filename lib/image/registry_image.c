@@ -109,7 +109,7 @@ static struct fault *add_layers(void *context, struct image_builder *builder)
 	f = NULL;
 	for (size_t i = 0; i < p->n && !f; i++)
 		f = add_layer(p, fetch, builder, i);
-	return fault_attach(f, fetch_end(fetch, f && fault_kind(f) == F_CORRUPT, &p->damaged));
+	return fetch_end(fetch, f, &p->damaged);
 }
 
 static struct fault *write_rootfs(struct pull *p, struct image_stage *stage,
@@ -138,7 +138,8 @@ static void describe(struct pull *p, struct image_record *r)
 	r->source = xstrdup(r->reference);
 	r->source_kind = xstrdup("registry");
 	r->created = text_time(time(NULL));
-	r->platform = oci_platform_text(&config->platform);
+	if (config->platform.architecture)
+		r->platform = oci_platform_text(&config->platform);
 	r->arch = steal_ptr(&config->platform.architecture);
 	r->manifest_digest = xstrdup(p->image.digest);
 	r->config_digest = xstrdup(p->image.manifest.config.digest);

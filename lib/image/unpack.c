@@ -26,6 +26,8 @@ struct slot {
 struct unpack {
 	struct archive_source from; /* context borrowed */
 	char *what;		    /* owned */
+	uint64_t *budget;	    /* borrowed */
+	uint64_t in, out;	    /* bytes so far */
 	const void *head;	    /* borrowed from the source: read, but not yet handed out */
 	size_t head_len;
 	bool threaded;
@@ -48,9 +50,26 @@ static struct fault *read_input(void *context, const void **data, size_t *len)
 		*data = u->head;
 		*len = u->head_len;
 		u->head_len = 0;
+		u->in += *len;
 		return NULL;
 	}
-	return u->from.read(u->from.context, data, len);
+	TRY(u->from.read(u->from.context, data, len));
+	u->in += *len;
+	return NULL;
+}
+
+/* A few bytes can be made to unpack to more than any disk holds. */
+static struct fault *check_expansion(struct unpack *u, size_t len)
+{
+	u->out += len;
+	if (len > *u->budget)
+		return fault_new(F_CORRUPT, "%s would unpack to more than the image could ever use",
+				 u->what);
+	*u->budget -= len;
+	if (u->out > UNPACK_FREE_BYTES && u->out / UNPACK_RATIO_MAX > u->in)
+		return fault_new(F_CORRUPT, "%s unpacks to more than %u times its size", u->what,
+				 UNPACK_RATIO_MAX);
+	return NULL;
 }
 
 static bool is_compressed(const void *head, size_t len)
@@ -121,9 +140,10 @@ static struct fault *decompress(struct unpack *u, struct archive_reader *r)
 	uint64_t offset;
 	size_t len;
 
-	do
+	do {
 		TRY(archive_reader_data(r, &data, &len, &offset));
-	while (len && put_bytes(u, data, len));
+		TRY(check_expansion(u, len));
+	} while (len && put_bytes(u, data, len));
 	return NULL;
 }
 
@@ -210,12 +230,14 @@ static struct fault *start(struct unpack *u)
 	return NULL;
 }
 
-struct fault *unpack_open(const struct archive_source *from, const char *what, struct unpack **out)
+struct fault *unpack_open(const struct archive_source *from, const char *what, uint64_t *budget,
+			  struct unpack **out)
 {
 	struct unpack *u = xcalloc(1, sizeof(*u));
 	struct fault *f;
 
 	u->from = *from;
+	u->budget = budget;
 	u->what = xasprintf("the compressed data of %s", what);
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->moved, NULL);

@@ -4,6 +4,7 @@
 #define BANGER_IMAGE_UNPACK_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/archive_reader.h"
 
@@ -12,9 +13,16 @@ struct unpack;
 /*
  * unpack_open() - a source that yields @from decompressed.  A stream that is not compressed is
  * passed through without a thread.  @from and its context must live until unpack_close().
- * @what: for messages.
+ * @what: for messages.  @budget: how many bytes may still come out of this and all later streams of
+ * the same image; borrowed until unpack_close(), counted down.
+ *
+ * Reading ends in F_CORRUPT when the budget is used up, or when a stream yields more than
+ * UNPACK_FREE_BYTES and more than UNPACK_RATIO_MAX times what went in: gzip cannot do that, and
+ * nobody else has a reason to.
  */
-struct fault *unpack_open(const struct archive_source *from, const char *what,
+#define UNPACK_FREE_BYTES (UINT64_C(4) << 30)
+#define UNPACK_RATIO_MAX  1100u
+struct fault *unpack_open(const struct archive_source *from, const char *what, uint64_t *budget,
 			  struct unpack **out) MUST_CHECK;
 /* What to read from; its context is the unpack. */
 struct archive_source unpack_source(struct unpack *u);
