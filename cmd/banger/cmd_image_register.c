@@ -57,7 +57,6 @@ static const struct option register_options[] = {
 const struct command command_image_register = {
 	.name = "image register",
 	.summary = "use a file system where it is",
-	.operands = "",
 	.description =
 		"Makes an image of an ext4 file without copying it: only its path is kept. Machines "
 		"share blocks with the file, so it must not change afterwards; one that was written "

@@ -174,7 +174,6 @@ const struct command command_vm_list = {
 	.name = "vm list",
 	.alias = "ps",
 	.summary = "list all VMs and their states",
-	.operands = "",
 	.description = "Lists all VMs. Takes no lock and writes nothing, so it answers at once while "
 		       "other commands work. A VM whose records are broken has its fault on its own "
 		       "row.",

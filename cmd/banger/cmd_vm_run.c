@@ -249,7 +249,6 @@ static const struct option create_options[] = {
 const struct command command_vm_create = {
 	.name = "vm create",
 	.summary = "make a VM and start it",
-	.operands = "",
 	.description = "Makes a virtual machine, starts it and prints its name, without waiting for "
 		       "the guest to boot. With --no-start it is only made.",
 	.examples = "banger vm create --name web --vcpu 2 --memory 2G\tmake and start a machine\n"

@@ -23,6 +23,8 @@ const struct command *const commands[] = {
 	&command_image_list,
 	&command_image_show,
 	&command_image_delete,
+	&command_image_prune,
+	&command_image_cache_prune,
 	&command_kernel,
 	&command_kernel_import,
 	&command_kernel_pull,

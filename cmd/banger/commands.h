@@ -15,6 +15,8 @@ extern const struct command command_completion, command_internal_complete;
 /* cmd_image.c */
 extern const struct command command_image_import, command_image_pull, command_image_list,
 	command_image_show, command_image_delete;
+/* cmd_image_prune.c */
+extern const struct command command_image_prune, command_image_cache_prune;
 /* cmd_image_register.c */
 extern const struct command command_image_register, command_image_promote;
 /* cmd_config.c */
