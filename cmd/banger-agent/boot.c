@@ -7,14 +7,16 @@
  * 1. In the initramfs: /dev, /proc and /sys, the modules, the seed, the disks.
  * 2. The root disk is mounted and becomes "/": mounts are moved, then chroot.  From here on every
  *    path is resolved by the image's own links, and none leads out of it.
- * 3. In the image: /run, the other disks, network, host name, resolver, clock.
+ * 3. In the image: /run and the work disk; then the modules disk, network, host name, resolver,
+ *    clock.
  * 4. The agent is copied to /run.  Where the image has an init, the agent is forked and the init
  *    executed; else the agent goes on as pid 1.  The agent answers from then on, long before
  *    the image's init has finished.
  *
- * A failure before step 3 is fatal: one line on the console, then the machine is turned off, so
- * that the host sees the end and can show the line.  Later ones are told and passed over, because a
- * machine that answers with a part missing is easier to mend than one that does not.
+ * A failure up to the work disk is fatal: one line on the console, then the machine is turned off,
+ * so that the host sees the end and can show the line.  A missing work disk is fatal because what the
+ * user saves in /root would end up on a disk that a reset throws away.  Later failures are told and
+ * passed over: a machine that answers with a part missing is easier to mend than one that does not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -242,7 +244,6 @@ static void set_up_image(struct machine *m)
 {
 	tree_empty(m->initramfs); /* it is memory, and nothing in it is needed any more */
 	set_up_dev();
-	say_fault(mount_work(&m->seed));
 	say_fault(mount_modules(&m->seed));
 	settings_apply(&m->seed);
 	say_fault(network_up(&m->seed.net));
@@ -254,7 +255,8 @@ static struct fault *bring_up(struct machine *m)
 	load_modules();
 	TRY(read_seed(&m->seed));
 	TRY(enter_root(m));
-	return set_up_run(m);
+	TRY(set_up_run(m));
+	return mount_work(&m->seed);
 }
 
 void boot_run(char **argv)

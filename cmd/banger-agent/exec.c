@@ -18,6 +18,8 @@
 #define READ_MAX     32760 /* with its header one write of a virtio port (32 KiB) */
 #define GRACE_MS     100
 #define LATE_MAX     (1024 * 1024) /* most output after the exit; a grandchild may never end */
+#define EOF_EVERY_MS 500
+#define EOF_TIMES    20
 #define CREDIT_BATCH (FRAME_STDIN_WINDOW / 4)
 
 enum { IN, OUT, ERR, REPORT, STREAMS };
@@ -37,6 +39,8 @@ struct exec {
 	int wait_status;
 	int64_t grace_end; /* after the exit: not waiting longer than this for more output */
 	size_t late;	   /* bytes read after the exit */
+	int64_t next_eof;  /* when to press the end-of-file key again; 0 = never */
+	int eofs_left;
 	struct buf input;
 	uint32_t credit; /* disposed of and not told yet */
 	char report[CHILD_REPORT_MAX + 1];
@@ -111,16 +115,6 @@ bool exec_reaped(struct exec *x, pid_t pid, int wait_status)
 	return true;
 }
 
-int64_t exec_tick(struct exec *x)
-{
-	int64_t when = x->reaped ? x->grace_end : -1;
-
-	if (check_end(x))
-		return -1;
-	/* Over, and still here: the client does not take the rest; its reading wakes us. */
-	return when >= 0 && now_ms() >= when ? -1 : when;
-}
-
 /* -------------------------------------------------------------------------------------- output */
 
 static void output_ready(void *context, uint32_t events)
@@ -178,17 +172,22 @@ static void input_close(struct exec *x)
 	give_credit(x, left);
 }
 
-/* A terminal has no end of file, only a character that makes the reader see one. */
-static void end_of_terminal(struct stream *s)
+/*
+ * A terminal has no end of file, only a key that makes the reader see one.  It is lost when a shell
+ * that starts up changes the terminal's mode, so it is pressed again for a while.
+ */
+static void end_of_terminal(struct exec *x)
 {
+	const struct stream *s = &x->streams[OUT];
 	struct termios t;
 	char eof = 4;
 	ssize_t ignored;
 
 	if (!tcgetattr(s->watch.fd, &t) && t.c_cc[VEOF])
 		eof = (char)t.c_cc[VEOF];
-	ignored = write(s->watch.fd, &eof, 1);
+	ignored = is_open(s) ? write(s->watch.fd, &eof, 1) : 0;
 	(void)ignored;
+	x->next_eof = --x->eofs_left > 0 ? now_ms() + EOF_EVERY_MS : 0;
 }
 
 static void input_push(struct exec *x)
@@ -214,7 +213,7 @@ static void input_push(struct exec *x)
 	if (!x->in_end)
 		return;
 	if (x->tty)
-		end_of_terminal(s);
+		end_of_terminal(x);
 	input_close(x);
 }
 
@@ -287,6 +286,7 @@ static struct exec *exec_new(const struct frame_exec *e, const struct exec_owner
 
 	x->owner = *owner;
 	x->tty = e->tty;
+	x->eofs_left = EOF_TIMES;
 	buf_init(&x->input);
 	for (int i = 0; i < STREAMS; i++) {
 		x->streams[i].watch = (struct watch){ -1, 0, ready[i], &x->streams[i] };
@@ -382,6 +382,21 @@ void exec_signal(struct exec *x, int number)
 	/* A child that has not come to setsid() yet has no group of its own. */
 	if (!x->reaped && kill(-x->pid, number) && errno == ESRCH)
 		kill(x->pid, number);
+}
+
+int64_t exec_tick(struct exec *x)
+{
+	int64_t when = x->reaped ? x->grace_end : -1;
+
+	if (check_end(x))
+		return -1;
+	if (!x->reaped && x->next_eof) {
+		if (now_ms() >= x->next_eof)
+			end_of_terminal(x);
+		return x->next_eof ? x->next_eof : -1;
+	}
+	/* Over, and still here: the client does not take the rest; its reading wakes us. */
+	return when >= 0 && now_ms() >= when ? -1 : when;
 }
 
 void exec_abandon(struct exec *x)

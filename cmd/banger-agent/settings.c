@@ -13,11 +13,25 @@
 #define HOSTS_MARK "# banger"
 #define HOSTS_MAX  (16 << 20)
 
+/* Is @path a regular file that holds exactly @text? */
+static bool is_already(const char *path, const char *text)
+{
+	AUTO_BUF old = BUF_INIT;
+	struct stat st;
+
+	if (lstat(path, &st) || !S_ISREG(st.st_mode) || st.st_size != (off_t)strlen(text))
+		return false;
+	fault_free(read_text(path, strlen(text), &old));
+	return !strcmp(old.data, text);
+}
+
 /* Replace @path by a regular file, also when it is a link to a place that does not exist yet. */
 static struct fault *replace(const char *path, const char *text)
 {
 	AUTO_FREE char *temporary = xasprintf("%s.banger-new", path);
 
+	if (is_already(path, text))
+		return NULL;
 	if (unlink(temporary) && errno != ENOENT)
 		return fault_sys(F_SYS, "removing '%s'", temporary);
 	TRY(write_text(temporary, text, 0644));
@@ -29,12 +43,10 @@ static struct fault *replace(const char *path, const char *text)
 static struct fault *set_hostname(const char *name)
 {
 	AUTO_FREE char *line = xasprintf("%s\n", name);
-	AUTO_BUF old = BUF_INIT;
 
 	if (sethostname(name, strlen(name)))
 		return fault_sys(F_SYS, "setting the host name");
-	fault_free(read_text("/etc/hostname", 4096, &old));
-	return strcmp(old.data, line) ? replace("/etc/hostname", line) : NULL;
+	return replace("/etc/hostname", line);
 }
 
 /* The image's lines stay; ours is the one that ends in HOSTS_MARK. */
