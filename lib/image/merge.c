@@ -150,14 +150,15 @@ static uint32_t add_name(struct merge *m, const char *name, size_t len)
 
 static uint32_t add_node(struct merge *m, uint32_t parent, const char *name, size_t len)
 {
-	uint32_t i = m->n_nodes++, b;
+	uint32_t i = m->n_nodes, b;
 
 	if (i == m->room_nodes) {
 		m->room_nodes *= 2;
 		m->nodes = xrealloc_array(m->nodes, m->room_nodes, sizeof(*m->nodes));
 	}
 	if (i >= m->n_buckets)
-		grow_buckets(m);
+		grow_buckets(m); /* of the nodes that there are: the new one is none yet */
+	m->n_nodes++;
 	b = bucket_of(m, parent, name, len);
 	m->nodes[i] = (struct merge_node){
 		.parent = parent,

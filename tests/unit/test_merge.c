@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "ext4_list.h"
 #include "image/builder.h"
+#include "image/merge.h"
 #include "tar_build.h"
 
 /*
@@ -533,9 +534,40 @@ static void a_host_directory_as_a_layer(void **state)
 	assert_string_equal(got, ".wh.plain= abs->/etc/passwd hard*2=hello sub/ sub/f*2=hello");
 }
 
+enum { MANY = 1100 }; /* just above the size at which the table of nodes grows first */
+
+static void find_many_again(void)
+{
+	struct merge *m = merge_new(NULL, MANY + 1);
+	uint32_t nodes[MANY];
+	char path[32];
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < MANY; i++) {
+			uint32_t node;
+
+			snprintf(path, sizeof(path), "usr/%d", i);
+			assert_null(merge_path(m, path, &node));
+			if (pass)
+				assert_int_equal(node, nodes[i]);
+			nodes[i] = node;
+		}
+	}
+	merge_free(m);
+}
+
+/* A path is one node, also when the table grows between two uses; where they are is random. */
+static void many_paths_are_found_again(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		find_many_again();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_paths_are_found_again),
 		SCRATCH_TEST(upper_layers_win),
 		SCRATCH_TEST(the_last_entry_of_a_layer_wins),
 		SCRATCH_TEST(whiteouts),
