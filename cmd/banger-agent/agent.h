@@ -30,5 +30,7 @@ struct fault *read_text(const char *path, size_t max, struct buf *out) MUST_CHEC
 void boot_run(char **argv) __attribute__((noreturn));
 /* serve_run() - be the agent: answer on every port.  Waits while another agent does. */
 int serve_run(void);
+/* serve_keep() - run an agent, and another one when it ends.  For an init that has no units. */
+int serve_keep(void);
 
 #endif

@@ -14,9 +14,10 @@
  *    the image's init has finished.
  *
  * A failure up to the work disk is fatal: one line on the console, then the machine is turned off,
- * so that the host sees the end and can show the line.  A missing work disk is fatal because what the
- * user saves in /root would end up on a disk that a reset throws away.  Later failures are told and
- * passed over: a machine that answers with a part missing is easier to mend than one that does not.
+ * so that the host sees the end and can show the line.  A missing work disk is fatal because what
+ * the user saves in /root would end up on a disk that a reset throws away.  Later failures are told
+ * and passed over: a machine that answers with a part missing is easier to mend than one that does
+ * not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -217,20 +218,20 @@ static void set_up_container(void)
 
 /* ------------------------------------------------------------------------------------- step 4 */
 
-static void run_agent(void)
+static void run_agent(const char *mode)
 {
 	clearenv();
-	execl(AGENT_PROGRAM, "banger-agent", "serve", (char *)NULL);
+	execl(AGENT_PROGRAM, "banger-agent", mode, (char *)NULL);
 	say_fault(fault_sys(F_SYS, "starting '%s'", AGENT_PROGRAM));
 }
 
-static void run_init(const char *path, char **argv)
+static void run_init(const char *path, char **argv, const char *agent_mode)
 {
 	pid_t pid = fork();
 
 	if (!pid) {
 		setsid();
-		run_agent();
+		run_agent(agent_mode);
 		_exit(1);
 	}
 	if (pid < 0)
@@ -273,14 +274,14 @@ void boot_run(char **argv)
 	switch (image_init_find(&path)) {
 	case INIT_NONE:
 		set_up_container();
-		run_agent();
+		run_agent("serve");
 		break;
 	case INIT_SYSTEMD:
 		systemd_prepare();
-		run_init(path, argv);
+		run_init(path, argv, "serve"); /* the unit takes over when it ends */
 		break;
 	case INIT_OTHER:
-		run_init(path, argv);
+		run_init(path, argv, "keep");
 		break;
 	}
 	power_off_now();

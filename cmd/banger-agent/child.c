@@ -209,6 +209,8 @@ static void run_shell(const struct user *u, const struct strings *env)
 
 		execve(candidates[i], argv, env->v);
 	}
+	if (!strcmp(candidates[0], candidates[1]))
+		fail(FRAME_NOT_FOUND, "the machine has no shell: '/bin/sh' cannot be run");
 	fail(FRAME_NOT_FOUND, "the machine has no shell: neither '%s' nor '/bin/sh' can be run",
 	     candidates[0]);
 }

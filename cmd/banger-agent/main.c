@@ -14,6 +14,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve_run();
+	if (argc == 2 && !strcmp(argv[1], "keep"))
+		return serve_keep();
 	if (getpid() == 1)
 		boot_run(argv);
 	fprintf(stderr, "banger-agent: it runs inside a virtual machine, started by banger\n");
