@@ -181,7 +181,7 @@ static bool is_alive(const struct process_id *id)
 	AUTO_FD pidfd = -1;
 	AUTO_FAULT f = process_open(id, &pidfd);
 
-	return pidfd >= 0;
+	return !f && pidfd >= 0;
 }
 
 /*
