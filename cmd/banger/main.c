@@ -12,6 +12,7 @@
 #include "banger/commands.h"
 #include "banger/help.h"
 #include "banger/output.h"
+#include "banger/output_file.h"
 #include "banger/parse.h"
 #include "banger/version.h"
 #include "base/cancel.h"
@@ -99,7 +100,7 @@ int main(int argc, char **argv)
 	int status;
 
 	output_init();
-	umask(077);
+	output_file_umask = umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
 	f = run(argv + (argc > 0), &inv);

@@ -159,6 +159,46 @@ struct fault *file_read(int dir, const char *name, size_t max, struct buf *out)
 	return file_read_fd(fd, max, name, out);
 }
 
+bool file_is_zero(const void *data, size_t len)
+{
+	const char *p = data;
+
+	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
+}
+
+/* How much of @data, which belongs at @offset, comes before the next block border; all at the end. */
+static size_t to_border(size_t len, off_t offset)
+{
+	size_t left = FILE_SPARSE_BLOCK - (size_t)(offset % FILE_SPARSE_BLOCK);
+
+	return left < len ? left : len;
+}
+
+struct fault *file_pwrite_sparse(int fd, const void *data, size_t len, off_t offset,
+				 const char *what)
+{
+	const char *p = data;
+
+	while (len) {
+		size_t n = to_border(len, offset), run = 0;
+		bool hole = n == FILE_SPARSE_BLOCK && file_is_zero(p, n);
+
+		while (!hole && run < len) { /* as many blocks with data as there are */
+			run += n;
+			n = to_border(len - run, offset + (off_t)run);
+			hole = n == FILE_SPARSE_BLOCK && file_is_zero(p + run, n);
+		}
+		if (run)
+			TRY(file_pwrite_all(fd, p, run, offset, what));
+		else
+			run = n;
+		p += run;
+		len -= run;
+		offset += (off_t)run;
+	}
+	return NULL;
+}
+
 struct fault *file_read_record(int dir, const char *name, const struct record_type *type,
 			       const char *what, void *out)
 {

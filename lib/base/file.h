@@ -61,6 +61,14 @@ struct fault *file_write_all(int fd, const void *data, size_t len, const char *w
 struct fault *file_pwrite_all(int fd, const void *data, size_t len, off_t offset,
 			      const char *what) MUST_CHECK;
 
+/* file_pwrite_sparse() - the same, but blocks of 4096 zeros that lie whole in @data are left out: for
+ * a file that has a hole there. */
+struct fault *file_pwrite_sparse(int fd, const void *data, size_t len, off_t offset,
+				 const char *what) MUST_CHECK;
+#define FILE_SPARSE_BLOCK 4096
+/* file_is_zero() - are all @len bytes zero? */
+bool file_is_zero(const void *data, size_t len);
+
 /* Records (json.h) in files: what every state file goes through. */
 struct fault *file_read_record(int dir, const char *name, const struct record_type *type,
 			       const char *what, void *out) MUST_CHECK;

@@ -127,11 +127,6 @@ struct fault *ext4_check(int fd, const char *what, struct ext4_facts *facts)
 	return NULL;
 }
 
-static bool is_zero(const char *data, size_t len)
-{
-	return !len || (!data[0] && !memcmp(data, data + 1, len - 1));
-}
-
 /* Copy [at, end), leaving out blocks of zeros: the source may come from where there are no holes. */
 static struct fault *copy_range(int from, int to, uint64_t at, uint64_t end, const char *what,
 				char *chunk)
@@ -145,13 +140,7 @@ static struct fault *copy_range(int from, int to, uint64_t at, uint64_t end, con
 			return fault_sys(F_SYS, "reading %s", what);
 		if (!n)
 			return fault_new(F_CORRUPT, "the file system %s is truncated", what);
-		for (size_t i = 0; i < (size_t)n; i += 4096) {
-			size_t len = (size_t)n - i < 4096 ? (size_t)n - i : 4096;
-
-			if (!is_zero(chunk + i, len))
-				TRY(file_pwrite_all(to, chunk + i, len, (off_t)(at + i),
-						    "the root file system"));
-		}
+		TRY(file_pwrite_sparse(to, chunk, (size_t)n, (off_t)at, "the root file system"));
 		at += (uint64_t)n;
 	}
 	return NULL;

@@ -6,103 +6,19 @@
 
 #include "base/text.h"
 #include "host/machine.h"
+#include "image/catalog_image.h"
 #include "image/platform.h"
 #include "image/reference.h"
 #include "image/registry_image.h"
 #include "image/stage.h"
-#include "image/suite.h"
 #include "store/catalog.h"
 #include "store/name.h"
-
-#define SUITE_SIZE_BYTES (8 * GIB)
-
-/* -- from the catalogue -- */
-
-struct feed {
-	const struct catalog_source *from;
-	const struct image_pull *options;
-	const char *name;
-	char *source; /* owned, set by the feeding */
-};
-
-/* For image_stage_build(). */
-static struct fault *feed(void *context, struct image_builder *builder)
-{
-	struct feed *feeding = context;
-	struct suite suite = {
-		.suite = feeding->from->suite,
-		.include = &feeding->from->include,
-		.label = feeding->name,
-		.progress = feeding->options->progress,
-	};
-
-	return suite_feed(&suite, builder, &feeding->source);
-}
-
-static void describe(const char *source, struct image_record *r)
-{
-	r->source = xstrdup(source);
-	r->source_kind = xstrdup("debian-suite");
-	r->created = text_time(time(NULL));
-	r->arch = xstrdup(machine_arch());
-	/* Services get it from systemd; this is for commands run by the agent. */
-	strings_add(&r->config.env, "LANG=C.UTF-8");
-}
-
-static struct fault *build_suite(struct image_stage *stage, const struct catalog_source *from,
-				 const struct image_pull *options, struct image_record *record)
-{
-	uint64_t size = options->size_bytes ? options->size_bytes : SUITE_SIZE_BYTES;
-	struct feed feeding = { .from = from, .options = options, .name = stage->name };
-	struct fault *f;
-
-	f = image_stage_build(stage, size, feed, &feeding, options->progress, record);
-	if (!f)
-		describe(feeding.source, record);
-	free(feeding.source);
-	return f;
-}
-
-/* The first source that this program understands. */
-static struct fault *choose_source(const struct catalog_entry *entry,
-				   const struct catalog_source **from)
-{
-	for (size_t i = 0; i < entry->sources.n; i++) {
-		*from = catalog_source_at(entry, i);
-		if (!strcmp((*from)->type, "debian-suite") && (*from)->suite)
-			return NULL;
-	}
-	return fault_new(F_UNSUPPORTED, "the catalogue's image '%s' has no source that this banger can "
-			 "use", entry->name);
-}
-
-/* What is asked for and makes no sense for a suite of packages is an error, never ignored. */
-static struct fault *check_suite_options(const struct catalog_entry *entry,
-					 const struct image_pull *options)
-{
-	AUTO_PLATFORM wanted = { 0 };
-
-	if (options->offline)
-		return fault_new(F_NOT_FOUND, "image '%s' is built from packages, which needs the "
-				 "network", entry->name);
-	if (options->plain_http)
-		return fault_new(F_USAGE, "image '%s' does not come from a registry: --plain-http cannot "
-				 "be used with it", entry->name);
-	TRY(platform_parse(options->platform, &wanted));
-	if (strcmp(wanted.architecture, machine_arch()))
-		return fault_new(F_UNSUPPORTED, "image '%s' can only be built for this host's %s",
-				 entry->name, machine_arch());
-	return NULL;
-}
-
-/* -- from either -- */
 
 /* What will be pulled. */
 struct target {
 	const struct store *store;
 	const struct image_pull *options;
 	const struct catalog_entry *entry;  /* NULL when it is in a registry */
-	const struct catalog_source *from;  /* of the entry */
 	struct reference reference;	    /* when there is no entry */
 	char *name;			    /* of the image */
 };
@@ -122,8 +38,7 @@ static struct fault *choose_target(const struct catalog *catalog, struct target 
 
 	t->entry = catalog_find(&catalog->images, o->reference);
 	if (t->entry) {
-		TRY(choose_source(t->entry, &t->from));
-		TRY(check_suite_options(t->entry, o));
+		TRY(catalog_image_check(t->entry, o));
 	} else {
 		TRY(reference_parse(o->reference, &t->reference));
 		TRY(platform_parse(o->platform, &wanted));
@@ -150,11 +65,14 @@ static struct fault *fill_stage(const struct target *t, struct image_stage *stag
 	};
 
 	if (t->entry)
-		TRY(build_suite(stage, t->from, o, record));
+		TRY(catalog_image_build(stage, t->entry, o, record));
 	else
 		TRY(registry_build(stage, &registry, record));
 	record->name = xstrdup(t->name);
-	record->kernel = o->kernel ? xstrdup(o->kernel) : NULL;
+	if (o->kernel) {
+		free(record->kernel);
+		record->kernel = xstrdup(o->kernel);
+	}
 	return image_stage_commit(stage, record);
 }
 

@@ -199,9 +199,34 @@ static struct fault *make_arguments(const struct suite *suite, struct strings *a
 	return add_mirrors(suite, argv, source);
 }
 
-/* Our environment with a PATH that has what mmdebstrap runs: users' often lacks /usr/sbin. */
-static void make_environment(const char *temporary, struct strings *env)
+/*
+ * No file is newer than this, and what packages' scripts date when they run has it: seconds since 1970,
+ * as text, of the first release of the suite.  Owned.
+ */
+static char *source_date(const char *suite)
 {
+	static const struct {
+		const char *suite, *epoch;
+	} releases[] = {
+		{ "bullseye", "1628899200" },
+		{ "bookworm", "1686355200" },
+		{ "trixie", "1754697600" },
+	};
+	const char *given = getenv("SOURCE_DATE_EPOCH");
+
+	if (given && *given)
+		return xstrdup(given);
+	for (size_t i = 0; i < ARRAY_LEN(releases); i++)
+		if (!strcmp(suite, releases[i].suite))
+			return xstrdup(releases[i].epoch);
+	return xstrdup("1735689600"); /* 2025-01-01 */
+}
+
+/* Our environment with a PATH that has what mmdebstrap runs: users' often lacks /usr/sbin. */
+static void make_environment(const char *suite, const char *temporary, struct strings *env)
+{
+	AUTO_FREE char *date = source_date(suite);
+	AUTO_FREE char *epoch = xasprintf("SOURCE_DATE_EPOCH=%s", date);
 	AUTO_FREE char *tmpdir = xasprintf("TMPDIR=%s", temporary);
 	const char *path = getenv("PATH");
 	AUTO_FREE char *both = xasprintf("PATH=%s%s" SEARCH_PATH, path ? path : "",
@@ -209,10 +234,11 @@ static void make_environment(const char *temporary, struct strings *env)
 
 	for (char **e = environ; *e; e++)
 		if (strncmp(*e, "PATH=", 5) && strncmp(*e, "LC_ALL=", 7) &&
-		    strncmp(*e, "TMPDIR=", 7))
+		    strncmp(*e, "TMPDIR=", 7) && strncmp(*e, "SOURCE_DATE_EPOCH=", 18))
 			strings_add(env, *e);
 	strings_add(env, both);
 	strings_add(env, tmpdir);
+	strings_add(env, epoch);
 	strings_add(env, "LC_ALL=C.UTF-8");
 }
 
@@ -332,7 +358,7 @@ static struct fault *start(struct run *r, const struct strings *argv)
 	TRY(scratch_open(&r->scratch));
 	TRY(make_pipe(&r->out, &out));
 	TRY(make_pipe(&r->err, &err));
-	make_environment(r->scratch.path, &env);
+	make_environment(r->suite->suite, r->scratch.path, &env);
 	spawn.env = (const char *const *)env.v;
 	spawn.out = out;
 	spawn.err = err;

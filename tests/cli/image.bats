@@ -824,3 +824,36 @@ needs_keyring()
 	cmp "$BANGER_STATE_DIR"/images/{c,d}/rootfs.ext4
 	listed a > /dev/null
 }
+
+# ------------------------------------------------------------------------------------------ build
+
+@test "a suite is built with the packages that are asked for" {
+	needs_keyring
+	fake_mmdebstrap 'printf "%s" "$SOURCE_DATE_EPOCH" > epoch'
+	is "$("$BANGER" image build -q --suite bookworm --include gcc,git --include make)" debian-bookworm
+	same_tree debian-bookworm fake-tree
+	has "$(grep -- --include= arguments)" openssh-server
+	has "$(grep -- --include= arguments)" ,gcc,make
+	is "$(grep -- --include= arguments | tr '=,' '\n\n' | grep -cx git)" 1
+	is "$(cat epoch)" 1686355200
+	is "$(field debian-bookworm .source_kind)" debian-suite
+	SOURCE_DATE_EPOCH=12 "$BANGER" image build -q --suite sid --minimal --include gcc --size 1G \
+		--name mine
+	is "$(grep -- --include= arguments)" --include=gcc
+	is "$(cat epoch)" 12
+	is "$(field mine .size_bytes)" $((1 << 30))
+	run "$BANGER" image build -q --suite bookworm --minimal
+	is "$status" 1
+	has "$output" "exists already"
+	"$BANGER" image build -q -f --suite bookworm --minimal
+	run ! grep -q -- --include arguments
+	run "$BANGER" image build -q
+	is "$status" 2
+	has "$output" "--suite"
+	run "$BANGER" image build -q --name x --suite '../x'
+	is "$status" 1
+	has "$output" "not the name of a Debian suite"
+	run "$BANGER" image build -q --name x --suite bookworm --include 'gcc;id'
+	has "$output" "not the name of a Debian package"
+	is "$("$BANGER" image list -q | tr '\n' ' ')" "debian-bookworm mine "
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# What machines see of their images.
+
+load helpers
+
+setup_file() { vm_setup_file; }
+setup() { vm_setup; }
+teardown() { vm_teardown; }
+
+@test "lesson 73: the image's own /root is the start of the work disk, whole, and not nested" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir tree
+	debugfs -R "rdump / tree" "$FIXTURE/images/busybox/rootfs.ext4" 2> /dev/null
+	rm -rf tree/lost+found tree/root
+	mkdir -p -m 0751 tree/root/a/b/c tree/root/root
+	echo deep > tree/root/a/b/c/file
+	echo nested > tree/root/root/file
+	ln -s a/b/c/file tree/root/link
+	ln -s /etc/passwd tree/root/absolute
+	ln tree/root/a/b/c/file tree/root/hard
+	echo run > tree/root/setuid
+	mkfifo tree/root/fifo
+	echo hidden > tree/root/.profile-of-image
+	chown -R 1000:100 tree/root/a
+	chmod 4711 tree/root/setuid
+	chmod 0700 tree/root
+	touch -d 2001-02-03T04:05:06Z tree/root/a/b/c/file tree/root/a
+	tar -C tree -c . | "$BANGER" image import -q --name home - > /dev/null
+	"$BANGER" vm run -q -d --name a --image home > /dev/null
+	# shellcheck disable=SC2016 # for the guest's shell
+	run --separate-stderr "$BANGER" vm exec a -- sh -c 'cd /root || exit
+		find . -mindepth 1 ! -name lost+found | sort | while read -r f; do
+			stat -c "%n %A %u:%g %h" "$f"; done
+		readlink link absolute; cat link root/file .profile-of-image
+		stat -c %Y a/b/c/file; stat -c %a /root; grep -c " /root ext4" /proc/mounts'
+	[ "$status" -eq 0 ]
+	diff - <(echo "$output") <<-'END'
+		./.profile-of-image -rw-r--r-- 0:0 1
+		./a drwxr-x--x 1000:100 3
+		./a/b drwxr-xr-x 1000:100 3
+		./a/b/c drwxr-xr-x 1000:100 2
+		./a/b/c/file -rw-r--r-- 1000:100 2
+		./absolute lrwxrwxrwx 0:0 1
+		./fifo prw-r--r-- 0:0 1
+		./hard -rw-r--r-- 1000:100 2
+		./link lrwxrwxrwx 0:0 1
+		./root drwxr-x--x 0:0 2
+		./root/file -rw-r--r-- 0:0 1
+		./setuid -rws--x--x 0:0 1
+		a/b/c/file
+		/etc/passwd
+		deep
+		nested
+		hidden
+		981173106
+		700
+		1
+	END
+	# What is there later is the user's: it is not copied again.
+	"$BANGER" vm exec a -- sh -c 'rm -r /root/a; echo mine > /root/link2; sync'
+	"$BANGER" vm stop a > /dev/null
+	"$BANGER" vm start a > /dev/null
+	run --separate-stderr "$BANGER" vm exec a -- sh -c 'ls /root; cat /root/link2'
+	[[ $output != *a$'\n'* ]]
+	[[ $output == *mine ]]
+}
+
+@test "machines of a registered file boot, also after it was promoted; a changed file is refused" {
+	local file=$BATS_TEST_TMPDIR/fs.img
+
+	cp --sparse=always "$FIXTURE/images/busybox/rootfs.ext4" "$file"
+	chmod 600 "$file"
+	"$BANGER" image register -q --name here --rootfs "$file" --kernel-ref debian-12 > /dev/null
+	"$BANGER" vm create -q --name a --image here --disk-mode qcow2 > /dev/null
+	"$BANGER" vm exec a -- sh -c 'echo kept > /etc/kept; sync'
+	"$BANGER" vm stop a > /dev/null
+	touch "$file"
+	run "$BANGER" vm start a
+	[ "$status" -eq 1 ]
+	[[ $output == *"VM 'a'"*"$file"*"was written to"* ]]
+	run "$BANGER" vm create -q --no-start --name b --image here
+	[ "$status" -eq 1 ]
+	[[ $output == *"was written to"* ]]
+	[ "$("$BANGER" vm list -q)" = a ]
+	# As it was: the time is the only thing that differs.
+	"$BANGER" vm delete a > /dev/null
+	"$BANGER" image delete -q here 2> /dev/null || "$BANGER" image delete here > /dev/null
+	"$BANGER" image register -q --name here --rootfs "$file" --kernel-ref debian-12 > /dev/null
+	"$BANGER" vm create -q --name a --image here --disk-mode qcow2 > /dev/null
+	"$BANGER" vm exec a -- sh -c 'echo kept > /etc/kept; sync'
+	"$BANGER" image promote -q here > /dev/null
+	rm "$file"
+	"$BANGER" vm stop a > /dev/null
+	"$BANGER" vm start a > /dev/null
+	[ "$("$BANGER" vm exec a -- cat /etc/kept)" = kept ]
+}
+
+@test "two builds of one Debian suite give the same file system, to the byte" {
+	for name in x y; do
+		"$BANGER" image build -q --suite bookworm --minimal --include busybox --name $name > /dev/null
+	done
+	cmp "$BANGER_STATE_DIR"/images/{x,y}/rootfs.ext4
+	e2fsck -fn "$BANGER_STATE_DIR/images/x/rootfs.ext4"
+}
