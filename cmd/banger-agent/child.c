@@ -267,6 +267,8 @@ static void child(const struct frame_exec *e, const struct seed *seed, const str
 	enter(e, seed, &u);
 	if (!e->argv.n)
 		run_shell(&u, &env);
+	if (!*e->argv.v[0])
+		fail(FRAME_NOT_FOUND, "a command's name cannot be empty");
 	if (strchr(e->argv.v[0], '/'))
 		run_file(e->argv.v[0], e->argv.v, env.v);
 	else

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_vm_list.c - observers: list, show, logs.  They take no lock and write nothing. */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+/* cmd_vm_list.c - observers: list and show.  They take no lock and write nothing. */
 #include <string.h>
 
 #include "banger/commands.h"
-#include "base/cancel.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "vm/vm.h"
 
@@ -215,81 +210,4 @@ const struct command command_vm_show = {
 	.complete = COMPLETE_VM,
 	.flags = CMD_JSON | CMD_NEEDS_READ,
 	.run = show_run,
-};
-
-/* -------------------------------------------------------------------------------------- logs */
-
-#define FOLLOW_MS 200
-
-/* Print from @fd's offset to its end.  Control characters are the guest's own: a console. */
-static struct fault *print_rest(int fd)
-{
-	char chunk[16384];
-
-	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fault_sys(F_SYS, "reading the log");
-		if (n == 0)
-			return fflush(stdout) ? fault_sys(F_SYS, "writing the log") : NULL;
-		if (fwrite(chunk, 1, (size_t)n, stdout) != (size_t)n)
-			return fault_sys(F_SYS, "writing the log");
-	}
-}
-
-/* Until the VM is stopped or a signal arrives. */
-static struct fault *follow(const struct vm *vm, int fd)
-{
-	for (;;) {
-		struct pollfd stop = { .fd = cancel_fd(), .events = POLLIN };
-		bool running = vm_state(vm) == VM_RUNNING;
-
-		TRY(print_rest(fd));
-		if (!running || cancel_signal())
-			return cancel_check();
-		poll(&stop, 1, FOLLOW_MS);
-	}
-}
-
-static struct fault *logs_run(struct invocation *inv)
-{
-	bool vmm = option_given(inv, "vmm");
-	AUTO_VM vm = VM_INIT;
-	AUTO_FD fd = -1;
-
-	TRY(open_operand(inv, &vm));
-	fd = openat(vm.dir.fd, vmm ? VM_LOG_FILE : VM_CONSOLE_FILE,
-		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return fault_hint(fault_new(F_NOT_FOUND, "VM '%s' has no log: it was never started",
-					    vm.dir.name),
-				  "Start it with: banger vm start %s", vm.dir.name);
-	if (fd < 0)
-		return fault_sys(F_SYS, "opening the log of VM '%s'", vm.dir.name);
-	return option_given(inv, "follow") ? follow(&vm, fd) : print_rest(fd);
-}
-
-static const struct option logs_options[] = {
-	{ .letter = 'f', .name = "follow", .help = "go on printing until the VM stops" },
-	{ .name = "vmm", .help = "the messages of the VMM instead of the guest's console" },
-	{ 0 },
-};
-
-const struct command command_vm_logs = {
-	.name = "vm logs",
-	.summary = "print what a guest wrote to its console",
-	.operands = "NAME",
-	.description = "Prints the serial console of the VM's last start: the kernel, the init system, "
-		       "and the output of an image's entry point. It is still there after the VM "
-		       "stopped.",
-	.examples = "banger vm logs -f web\tfollow it",
-	.options = logs_options,
-	.min_operands = 1,
-	.max_operands = 1,
-	.complete = COMPLETE_VM,
-	.flags = CMD_NEEDS_READ,
-	.run = logs_run,
 };

@@ -86,11 +86,49 @@ const struct command *command_find(char *const *words, size_t n, size_t *used)
 	return best;
 }
 
-/* "run" and "vm ls" for "vm run" and "vm list": the last word alone, and the whole. */
+/* What other tools call our commands; a slip of the finger is not as near. */
+static const char *foreign_command(const char *typed)
+{
+	static const char *const known[] = {
+		"rm,remove,destroy,vm rm,vm remove,vm destroy=vm delete",
+		"ls,vms,vm ls,vm ps=vm list",
+		"inspect,vm inspect,vm info,vm status=vm show",
+		"ssh,shell,attach,vm ssh,vm shell,vm attach=vm exec",
+		"vm console=vm logs",
+		"up,vm up=vm run",
+		"vm new=vm create",
+		"vm poweroff,vm shutdown=vm stop",
+		"vm reboot=vm restart",
+		"images,image ls=image list",
+		"rmi,image rm,image remove=image delete",
+		"image inspect=image show",
+		"load,build,image load,image build=image import",
+		"kernels,kernel ls=kernel list",
+		"kernel rm,kernel remove=kernel delete",
+		"kernel inspect=kernel show",
+		"info=version",
+	};
+	size_t len = strlen(typed);
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		for (const char *at = known[i]; *at && *at != '='; at += at[0] == ',') {
+			size_t n = strcspn(at, ",=");
+
+			if (n == len && !strncmp(at, typed, n))
+				return strchr(at, '=') + 1;
+			at += n;
+		}
+	return NULL;
+}
+
+/* "run" and "vm lst" for "vm run" and "vm list": the last word alone, and the whole. */
 static const char *nearest_command(const char *typed)
 {
 	struct nearest n = nearest_to(typed);
+	const char *foreign = foreign_command(typed);
 
+	if (foreign)
+		return foreign;
 	for (size_t i = 0; commands[i]; i++) {
 		const char *last = strrchr(commands[i]->name, ' ');
 
@@ -150,6 +188,6 @@ bool command_in_group(const struct command *c, const struct command *group)
 void command_usage(const struct command *c, struct buf *out)
 {
 	buf_addf(out, "banger %s%s", c->name, c->run ? " [OPTIONS]" : " COMMAND");
-	if (c->operands)
+	if (c->operands && *c->operands)
 		buf_addf(out, " %s", c->operands);
 }

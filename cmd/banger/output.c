@@ -83,7 +83,7 @@ void output_fault(const struct fault *f)
 	fwrite(out.data, 1, out.len, stderr);
 }
 
-static struct fault *stdout_fault(void)
+struct fault *output_write_fault(void)
 {
 	if (errno == EPIPE)
 		reader_gone = true;
@@ -102,7 +102,7 @@ struct fault *output_finish(void)
 
 	errno = 0;
 	if (fclose(stdout) && errno != EBADF)
-		f = stdout_fault();
+		f = output_write_fault();
 	else if (failed_before)
 		f = fault_new(F_SYS, "standard output could not be written whole");
 	if (reader_gone) {
@@ -117,7 +117,7 @@ struct fault *print_text(const char *text)
 	size_t len = strlen(text);
 
 	if (fwrite(text, 1, len, stdout) != len)
-		return stdout_fault();
+		return output_write_fault();
 	return NULL;
 }
 

@@ -13,6 +13,8 @@ void output_init(void);
 bool output_is_live(int fd);
 /* output_fault() - print @f, its follow-ups and its hint on standard error. */
 void output_fault(const struct fault *f);
+/* output_write_fault() - why writing to standard output failed just now, from errno. */
+struct fault *output_write_fault(void) MUST_CHECK;
 /*
  * output_finish() - flush standard output.  Return: NULL also when the reader has gone away (EPIPE);
  * F_SYS, F_NO_SPACE.

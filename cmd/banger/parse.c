@@ -152,13 +152,17 @@ static struct fault *unknown_option(const struct command *c, const char *typed)
 	size_t len = strcspn(typed, "=");
 	AUTO_FREE char *name = xstrndup(typed, len);
 	struct nearest n = nearest_to(name);
+	const char *longer = NULL; /* an option that was cut short */
 	struct fault *f;
 
-	for (size_t i = 0; command_option(c, i); i++)
+	for (size_t i = 0; command_option(c, i); i++) {
 		nearest_offer(&n, command_option(c, i)->name);
-	if (nearest_best(&n))
+		if (*name && !strncmp(command_option(c, i)->name, name, strlen(name)))
+			longer = longer ? longer : command_option(c, i)->name;
+	}
+	if (longer || nearest_best(&n))
 		return fault_new(F_USAGE, "'banger %s' has no option '--%s'; did you mean '--%s'?",
-				 c->name, name, nearest_best(&n));
+				 c->name, name, longer ? longer : nearest_best(&n));
 	f = fault_new(F_USAGE, "'banger %s' has no option '--%s'", c->name, name);
 	if (c->flags & CMD_REST)
 		f = fault_hint(f, "A command for the guest and its options go after '--'.");
@@ -282,6 +286,14 @@ static struct fault *find_command(struct invocation *inv, char **words, size_t *
 	return NULL;
 }
 
+static bool takes_image(const struct command *c)
+{
+	for (size_t i = 0; command_option(c, i); i++)
+		if (!strcmp(command_option(c, i)->name, "image"))
+			return true;
+	return false;
+}
+
 static struct fault *check_operands(const struct invocation *inv)
 {
 	const struct command *c = inv->command;
@@ -289,13 +301,14 @@ static struct fault *check_operands(const struct invocation *inv)
 	struct fault *f;
 
 	if (n < c->min_operands)
-		return fault_new(F_USAGE, "'banger %s' needs %s", c->name,
-				 n ? "more operands" : "an operand");
+		return fault_new(F_USAGE, "'banger %s' needs %s: %s", c->name,
+				 n ? "more operands" : "an operand", c->operands);
 	if (c->max_operands >= 0 && n > c->max_operands) {
 		f = fault_new(F_USAGE, "'banger %s' has no use for '%s'", c->name,
 			      inv->operands.v[c->max_operands]);
 		if (c->flags & CMD_REST && !inv->rest)
-			f = fault_hint(f, "A command for the guest goes after '--'.");
+			f = fault_hint(f, "A command for the guest goes after '--'%s.",
+				       takes_image(c) ? ", an image after --image" : "");
 		return f;
 	}
 	if (inv->rest && !inv->n_rest)

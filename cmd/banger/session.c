@@ -27,6 +27,11 @@ struct fault *session_from(const struct invocation *inv, struct session *s)
 		return fault_hint(fault_new(F_USAGE, "there is no command, and no terminal for a shell"),
 				  "Give a command after '--', or -i to feed a shell from standard "
 				  "input.");
+	if (s->cwd && s->cwd[0] != '/')
+		return fault_new(F_USAGE, "--workdir: '%s' is not an absolute path of the guest",
+				 s->cwd);
+	if (s->user && !*s->user)
+		return fault_new(F_USAGE, "--user: a user's name or number is needed");
 	s->env = option_values(inv, "env", &n);
 	for (size_t i = 0; i < n; i++)
 		if (!strchr(s->env[i], '=') || s->env[i][0] == '=') {

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +34,7 @@ struct sink {
 	bool is_socket;
 	struct buf pending;
 	size_t at;
+	bool gone; /* its reader went away */
 };
 
 struct pump {
@@ -69,6 +71,12 @@ static size_t sink_left(const struct sink *s)
 	return s->pending.len - s->at;
 }
 
+static void sink_add(struct sink *s, const struct frame *f)
+{
+	if (!s->gone)
+		buf_add(&s->pending, f->data, f->len);
+}
+
 static struct fault *sink_write(struct sink *s)
 {
 	size_t len = sink_left(s) < s->chunk ? sink_left(s) : s->chunk;
@@ -78,6 +86,12 @@ static struct fault *sink_write(struct sink *s)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return NULL;
+	if (n < 0 && errno == EPIPE) {
+		s->gone = true;
+		buf_clear(&s->pending);
+		s->at = 0;
+		return NULL;
+	}
 	if (n < 0)
 		return fault_sys(F_SYS, "writing the command's output");
 	s->at += (size_t)n;
@@ -134,10 +148,10 @@ static struct fault *on_frame(struct pump *p, const struct frame *f)
 		p->started = true;
 		return NULL;
 	case FRAME_STDOUT:
-		buf_add(&p->out.pending, f->data, f->len);
+		sink_add(&p->out, f);
 		return NULL;
 	case FRAME_STDERR:
-		buf_add(&p->err.pending, f->data, f->len);
+		sink_add(&p->err, f);
 		return NULL;
 	case FRAME_CREDIT:
 		return on_credit(p, f);
@@ -276,6 +290,12 @@ static struct fault *run(struct pump *p)
 			return NULL;
 		}
 		TRY(turn(p));
+		/* A command on this side would have got this signal. */
+		if (!p->ended && (p->out.gone || p->err.gone)) {
+			*p->status = (struct guest_status){ .how = GUEST_SIGNALLED,
+							    .code = SIGPIPE };
+			return NULL;
+		}
 	}
 	return NULL;
 }

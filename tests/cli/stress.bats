@@ -3,64 +3,8 @@
 
 load helpers
 
-setup()
-{
-	setup_world
-	STUB=$(dirname "$BANGER")/tests/tools/stub_vmm
-	[ -x "$STUB" ] || skip "$STUB is not built: make unit-build"
-	# A name of its own, so that no other test's processes are counted.
-	cp "$STUB" "$BATS_TEST_TMPDIR/stub-$$"
-	export BANGER_QEMU_BIN=$BATS_TEST_TMPDIR/stub-$$
-	BANGER_RUN_DIR=$(mktemp -d /tmp/bgr.XXXXXX)
-	export BANGER_RUN_DIR BANGER_IMAGE=small BANGER_KERNEL=fake BANGER_DISK_SIZE=16M
-	export BANGER_MEMORY=64M BANGER_VCPU=1
-	mkdir tree
-	echo content > tree/file
-	"$BANGER" image import -q --name small --size 16M tree > /dev/null
-	mkdir -m 0700 -p "$BANGER_STATE_DIR/kernels/fake"
-	cd "$BANGER_STATE_DIR/kernels/fake" || return 1
-	echo kernel > vmlinux
-	echo initrd > initrd.img
-	echo '{"version":1,"name":"fake","release":"6.1.0","arch":"'"$(dpkg --print-architecture)"'",
-		"source":"a test","created":"2026-01-01T00:00:00Z","vmlinux_sha256":"00",
-		"vmlinux_bytes":7,"has_modules":false}' > kernel.json
-	cd "$BATS_TEST_TMPDIR" || return 1
-}
-
-teardown()
-{
-	local pid
-
-	for pid in $(vmms); do
-		kill -KILL "$pid"
-	done
-	rm -rf "$BANGER_RUN_DIR"
-}
-
-# Pids of the stand-ins that run, zombies left out.
-vmms()
-{
-	pgrep -r R,S,D -f "^$BANGER_QEMU_BIN" || true
-}
-
-# Wait until no more than $1 processes of banger or of the stand-in are there.
-nothing_runs()
-{
-	for _ in $(seq 100); do
-		[ -n "$(vmms)" ] || return 0
-		sleep 0.05
-	done
-	echo "still running:"
-	pgrep -a -f "^$BANGER_QEMU_BIN"
-	return 1
-}
-
-nothing_is_left()
-{
-	is "$(ls -A "$BANGER_STATE_DIR/vms")" ""
-	is "$(ls -A "$BANGER_RUN_DIR")" ""
-	nothing_runs
-}
+setup() { setup_stub; }
+teardown() { teardown_stub; }
 
 # Run the command after $1 and kill it with SIGKILL after a random time of at most $1 milliseconds.
 crash()
