@@ -71,6 +71,7 @@ struct guest_status {
  * written.  SIGINT and SIGTERM seen by cancel.h are passed to the guest's process group when there
  * is no tty; a second one, or any with a tty, gives up.  After a time-out or a fault the command
  * may still run: guest_close() makes the agent kill it, and nothing else may be done with @g.
+ * A reader of @out or @err that goes away ends it as SIGPIPE ends a command here.
  * Return: NULL and *@status; F_GUEST when the VM goes away; F_CANCELLED; F_SYS when @out fails.
  */
 struct fault *guest_exec_run(struct guest *g, const struct guest_exec *e,
