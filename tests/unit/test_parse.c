@@ -37,7 +37,8 @@ static const struct command vm_run = {
 	.run = nothing,
 };
 static const struct command vm_exec = {
-	.name = "vm exec", .summary = "exec", .min_operands = 1, .max_operands = 1,
+	.name = "vm exec",
+	.operands = "NAME [-- CMD...]", .summary = "exec", .min_operands = 1, .max_operands = 1,
 	.flags = CMD_REST | CMD_REST_REQUIRED, .run = nothing,
 };
 static const struct command vm_list = {
@@ -206,7 +207,7 @@ static void rest_is_verbatim(void **state)
 static void operands_are_counted(void **state)
 {
 	(void)state;
-	bad("vm|exec|--|true", "'banger vm exec' needs an operand");
+	bad("vm|exec|--|true", "'banger vm exec' needs an operand: NAME [-- CMD...]");
 	bad("vm|run|a|b", "'banger vm run' has no use for 'b'");
 	bad("vm|list|a", "'banger vm list' has no use for 'a'");
 }
