@@ -301,8 +301,9 @@ static struct fault *check_operands(const struct invocation *inv)
 	struct fault *f;
 
 	if (n < c->min_operands)
-		return fault_new(F_USAGE, "'banger %s' needs %s: %s", c->name,
-				 n ? "more operands" : "an operand", c->operands);
+		return fault_new(F_USAGE, "'banger %s' needs %s%s%s", c->name,
+				 n ? "more operands" : "an operand", c->operands ? ": " : "",
+				 c->operands ? c->operands : "");
 	if (c->max_operands >= 0 && n > c->max_operands) {
 		f = fault_new(F_USAGE, "'banger %s' has no use for '%s'", c->name,
 			      inv->operands.v[c->max_operands]);

@@ -42,14 +42,23 @@ static void place(int pipe_fd, int fd, int target)
 		report(pipe_fd, "preparing descriptors");
 }
 
-static void default_signals(void)
+/*
+ * @forget: what came before the child had a session of its own, such as our terminal's Ctrl-C, was
+ * not meant for it; ignoring a signal throws away one that is pending.
+ */
+static void default_signals(bool forget)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
 	sigemptyset(&action.sa_mask);
-	for (int number = 1; number < NSIG; number++)
+	sigemptyset(&ignore.sa_mask);
+	for (int number = 1; number < NSIG; number++) {
+		if (forget)
+			sigaction(number, &ignore, NULL);
 		sigaction(number, &action, NULL); /* fails for KILL and STOP, as it should */
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -67,9 +76,9 @@ static void __attribute__((noreturn)) run_child(const struct spawn *s, const cha
 	for (int i = 0; i < 3; i++)
 		if (fds[i] >= 0 && fds[i] < 3 && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
 			report(pipe_fd, "preparing descriptors");
-	default_signals();
 	if (s->new_session && setsid() < 0)
 		report(pipe_fd, "starting a session");
+	default_signals(s->new_session);
 	for (int i = 0; i < 3; i++)
 		place(pipe_fd, fds[i], i);
 	if (s->cwd && chdir(s->cwd) < 0)

@@ -37,9 +37,8 @@ static struct fault *wait_for(int fd, int pidfd, int pause, int64_t deadline)
 		left = pause;
 	if (poll(fds, 3, left) < 0 && errno != EINTR)
 		return fault_sys(F_SYS, "waiting for QEMU");
-	if (fds[0].revents)
-		return fault_new(F_TOOL, "QEMU ended at once");
-	return cancel_check();
+	TRY(cancel_check());
+	return fds[0].revents ? fault_new(F_TOOL, "QEMU ended at once") : NULL;
 }
 
 static struct fault *connect_until(const char *path, int pidfd, int64_t deadline, int *fd)

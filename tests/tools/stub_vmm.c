@@ -187,12 +187,16 @@ static void on_frame(struct client *c, const struct frame *f)
 {
 	struct buf out = BUF_INIT;
 	struct frame_hello hello;
+	uint32_t number;
 
 	if (f->type == FRAME_HELLO && frame_hello(f, &hello)) {
 		hello.version = hello.other = FRAME_VERSION;
 		frame_add_hello(&out, FRAME_HELLO_ACK, &hello);
 	} else if (f->type == FRAME_EXEC) {
 		on_exec(c, f);
+	} else if (f->type == FRAME_SIGNAL && c->flood && frame_u32(f, &number)) {
+		c->flood = false;
+		frame_add_exit(&out, FRAME_SIGNALLED, number, NULL);
 	} else if (f->type == FRAME_SYNC || f->type == FRAME_POWER_OFF) {
 		frame_add_empty(&out, FRAME_OK);
 	}
