@@ -55,6 +55,8 @@ crash()
 }
 
 @test "200 VMs made and removed by 20 processes at once: none is lost" {
+	# Bare waits would also wait for bats' own watchdog.
+	local -a pids=()
 	worker()
 	{
 		for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -63,8 +65,9 @@ crash()
 	}
 	for p in $(seq 20); do
 		worker "$p" > "made.$p" 2>&1 3>&- &
+		pids+=("$!")
 	done
-	wait
+	wait "${pids[@]}"
 	is "$(cat made.* | grep -cvE '^[a-z]+-[a-z]+(-[0-9a-f]+)?$')" 0
 	is "$(cat made.* | sort -u | wc -l)" 200
 	is "$("$BANGER" vm list -q | sort)" "$(cat made.* | sort)"
@@ -73,11 +76,13 @@ crash()
 	# shellcheck disable=SC2046 # names have no blanks
 	"$BANGER" vm stop -q $(cat made.1 made.2)
 	is "$(vmms | wc -l)" 180
+	pids=()
 	for p in $(seq 20); do
 		# shellcheck disable=SC2046
 		"$BANGER" vm delete -q $(cat "made.$p") > "deleted.$p" 2>&1 3>&- &
+		pids+=("$!")
 	done
-	wait
+	wait "${pids[@]}" || true
 	is "$(cat deleted.*)" ""
 	nothing_is_left
 }
