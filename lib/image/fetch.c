@@ -302,6 +302,28 @@ static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum s
 	return fault;
 }
 
+/*
+ * What a killed pull left may be garbage, so @blame (stolen) only stands once the download has the
+ * right digest; until that is known it is waited for.
+ */
+static struct fault *blame_when_whole(struct layer *l, struct fault *blame)
+{
+	struct fetch *f = l->fetch;
+	bool failed;
+
+	if (!blame)
+		return NULL;
+	pthread_mutex_lock(&f->lock);
+	while (!f->failed && l->state == GROWING && !cancel_signal())
+		wait_tick(f);
+	failed = f->failed;
+	pthread_mutex_unlock(&f->lock);
+	if (!failed)
+		return blame;
+	fault_free(blame);
+	return fault_new(F_CANCELLED, "fetching the image was given up");
+}
+
 /* At the beginning of a layer: a plain archive must have the digest of what it unpacks to. */
 static struct fault *check_plain(const struct layer *l, const char *head, size_t len)
 {
@@ -334,7 +356,7 @@ static struct fault *read_layer(void *context, const void **data, size_t *len)
 	if (!n)
 		return fault_new(F_CORRUPT, "%s has become shorter in the cache", l->given->what);
 	if (!l->read_at)
-		TRY(check_plain(l, f->chunk, (size_t)n));
+		TRY(blame_when_whole(l, check_plain(l, f->chunk, (size_t)n)));
 	if (state == CACHED && !l->read_sha)
 		l->read_sha = sha256_new();
 	if (l->read_sha)
