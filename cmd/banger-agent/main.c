@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "builtin.h"
 #include "build_info.h"
 
 int main(int argc, char **argv)
@@ -16,6 +17,8 @@ int main(int argc, char **argv)
 		return serve_run();
 	if (argc == 2 && !strcmp(argv[1], "keep"))
 		return serve_keep();
+	if (argc > 2 && !strcmp(argv[1], "builtin"))
+		return builtin_run(argc - 2, argv + 2);
 	if (getpid() == 1)
 		boot_run(argv);
 	fprintf(stderr, "banger-agent: it runs inside a virtual machine, started by banger\n");

@@ -41,6 +41,7 @@ void guest_close(struct guest *g);
 struct guest_exec {
 	const char *const *argv; /* NULL-terminated; argv[0] NULL = the user's login shell */
 	const char *const *env;	 /* "K=V", NULL-terminated, added last; NULL = none */
+	bool builtin;		 /* argv[0] is a part of the agent: guest/frame.h */
 	const char *user;	 /* NULL = root */
 	const char *cwd;	 /* NULL = the seed's working directory, or the user's home */
 	bool tty;		 /* allocate a pty; then there is no separate stderr */

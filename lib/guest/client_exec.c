@@ -304,6 +304,7 @@ static struct fault *add_request(struct guest *g, const struct guest_exec *e)
 {
 	struct frame_exec exec = { .tty = e->tty,
 				   .want_stdin = e->in >= 0,
+				   .builtin = e->builtin,
 				   .rows = e->rows,
 				   .columns = e->columns };
 	bool fits;

@@ -258,7 +258,7 @@ size_t frame_find_hello(const char *data, size_t len, enum frame_type type,
 
 /* --------------------------------------------------------------------------------------- exec */
 
-enum exec_flags { EXEC_TTY = 1, EXEC_STDIN = 2 };
+enum exec_flags { EXEC_TTY = 1, EXEC_STDIN = 2, EXEC_BUILTIN = 4 };
 
 static void add_strings(struct buf *b, const struct strings *s)
 {
@@ -272,7 +272,8 @@ bool frame_add_exec(struct buf *b, const struct frame_exec *exec)
 	AUTO_BUF data = BUF_INIT;
 	size_t at = 0;
 
-	add_u16(&data, (exec->tty ? EXEC_TTY : 0) | (exec->want_stdin ? EXEC_STDIN : 0));
+	add_u16(&data, (exec->tty ? EXEC_TTY : 0) | (exec->want_stdin ? EXEC_STDIN : 0) |
+		       (exec->builtin ? EXEC_BUILTIN : 0));
 	add_u16(&data, exec->rows);
 	add_u16(&data, exec->columns);
 	add_text(&data, exec->user);
@@ -321,7 +322,9 @@ bool frame_exec(const char *data, size_t len, struct frame_exec *out)
 	struct cursor c = { data, len, false };
 	unsigned int flags = (unsigned int)take_number(&c, 2);
 
-	*out = (struct frame_exec){ .tty = flags & EXEC_TTY, .want_stdin = flags & EXEC_STDIN };
+	*out = (struct frame_exec){ .tty = flags & EXEC_TTY,
+				    .want_stdin = flags & EXEC_STDIN,
+				    .builtin = flags & EXEC_BUILTIN };
 	out->rows = (uint16_t)take_number(&c, 2);
 	out->columns = (uint16_t)take_number(&c, 2);
 	out->user = null_if_empty(take_text(&c, FRAME_MESSAGE_MAX));

@@ -36,6 +36,10 @@
  *	SYNC, POWER_OFF, SET_TIME       OK or ERROR, each in the order asked
  *	PING                            PONG with the same data
  *
+ * An EXEC whose `builtin` is set runs no program of the image but a part of the agent, as a process of
+ * its own with the same streams, user, directory and end: what copies files, opens connections and
+ * reads /proc in the guest needs no other frames than a command does.
+ *
  * One command at a time; after EXIT another EXEC may follow on the same session.  The client has at
  * most FRAME_STDIN_WINDOW bytes of STDIN unacknowledged, so the agent can always read its port and
  * a SIGNAL is never stuck behind input that nobody reads.  The other way the port itself holds the
@@ -141,6 +145,7 @@ size_t frame_find_hello(const char *data, size_t len, enum frame_type type,
 
 struct frame_exec {
 	bool tty, want_stdin;
+	bool builtin; /* argv[0] names a part of the agent: cmd/banger-agent/builtin.c */
 	uint16_t rows, columns;
 	char *user; /* owned; NULL = root */
 	char *cwd;  /* owned; NULL = default */

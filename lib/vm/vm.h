@@ -67,6 +67,8 @@ struct fault *vm_need_spec(struct vm *vm) MUST_CHECK;
 struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id) MUST_CHECK;
 /* vm_owns_run_dir() - is there a run directory, and is it not that of another state directory? */
 bool vm_owns_run_dir(const struct vm *vm);
+/* vm_mac_address() - of the NIC: "02:" and the first five bytes of the id.  Owned. */
+char *vm_mac_address(const char *id);
 enum vm_state vm_state(const struct vm *vm);
 const char *vm_state_name(enum vm_state state);
 

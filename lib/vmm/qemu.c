@@ -186,10 +186,13 @@ static void add_rest(struct args *a, const struct vmm_machine *m)
 {
 	add(a, "-object", "rng-random,id=rng,filename=/dev/urandom");
 	add(a, "-device", "virtio-rng-%s,rng=rng", bus(a));
-	if (!m->net)
+	if (m->net.kind == VMM_NET_NONE)
 		return;
-	add(a, "-netdev", "user,id=net0");
-	add(a, "-device", "virtio-net-%s,netdev=net0,mac=%s%s", bus(a), m->mac,
+	if (m->net.kind == VMM_NET_TAP)
+		add(a, "-netdev", "tap,id=net0,ifname=%s,script=no,downscript=no", m->net.tap);
+	else
+		add(a, "-netdev", "user,id=net0");
+	add(a, "-device", "virtio-net-%s,netdev=net0,mac=%s%s", bus(a), m->net.mac,
 	    a->microvm ? "" : ",romfile=");
 }
 

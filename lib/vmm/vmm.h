@@ -32,6 +32,16 @@ struct vmm_disk {
 
 #define VMM_DISKS_MAX 3
 
+struct vmm_net {
+	enum {
+		VMM_NET_NONE,
+		VMM_NET_USER, /* the VMM's own user-mode network */
+		VMM_NET_TAP,  /* an interface that exists */
+	} kind;
+	const char *mac; /* of the NIC */
+	const char *tap; /* name of the interface */
+};
+
 struct vmm_machine {
 	const char *name;	 /* of the VM, for the process list */
 	const char *run_dir;	 /* absolute; holds the sockets, mode 0700 */
@@ -43,8 +53,7 @@ struct vmm_machine {
 	uint64_t memory_bytes;
 	struct vmm_disk disks[VMM_DISKS_MAX];
 	size_t n_disks;
-	bool net;	 /* user-mode network */
-	const char *mac; /* of the NIC */
+	struct vmm_net net;
 	bool virtio_mmio; /* can the guest's kernel find virtio devices without PCI? */
 };
 

@@ -145,7 +145,7 @@ static void join_exec(const struct buf *b, struct buf *joined)
 
 static void exec_round_trip(void **state)
 {
-	struct frame_exec in = { .tty = true, .rows = 24, .columns = 80 }, out;
+	struct frame_exec in = { .tty = true, .builtin = true, .rows = 24, .columns = 80 }, out;
 	AUTO_FREE char *long_text = xmalloc(200001);
 	AUTO_BUF b = BUF_INIT, joined = BUF_INIT;
 
@@ -162,7 +162,7 @@ static void exec_round_trip(void **state)
 	for (size_t n = 0; n < joined.len; n += n < 64 ? 1 : 997)
 		assert_false(frame_exec(joined.data, n, &out));
 	assert_true(frame_exec(joined.data, joined.len, &out));
-	assert_true(out.tty && !out.want_stdin);
+	assert_true(out.tty && !out.want_stdin && out.builtin);
 	assert_int_equal(out.rows, 24);
 	assert_int_equal(out.columns, 80);
 	assert_string_equal(out.user, "daemon:adm");

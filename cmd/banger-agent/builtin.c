@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "builtin.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} builtins[] = {
+	{ "connect", builtin_connect },
+};
+
+int builtin_run(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
+		if (!strcmp(argv[0], builtins[i].name))
+			return builtins[i].run(argc, argv);
+	fprintf(stderr, "the agent of this machine does not know '%s'\n", argv[0]);
+	return 127;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * builtin.h - the parts of the agent that run like a command of the image (frame.h: EXEC with
+ * `builtin`): processes of their own, with standard streams to the client, as the user that the client
+ * named.  Exit status 0 for success; a failure is one line on standard error and status 1.
+ */
+#ifndef BANGER_AGENT_BUILTIN_H
+#define BANGER_AGENT_BUILTIN_H
+
+/*
+ * builtin_run() - run the part named @argv[0] with its arguments.
+ * Return: its exit status; 127 when this agent has no such part.
+ */
+int builtin_run(int argc, char **argv);
+
+/* connect PORT - standard input to, and standard output from, a TCP port of this machine. */
+int builtin_connect(int argc, char **argv);
+
+#endif

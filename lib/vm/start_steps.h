@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start_steps.h - the steps of a start, one file each; start.c has the list.
+ *
+ * All work on a locked VM whose spec.json was read (apply) or perhaps could not be (probe, undo).  The
+ * contract of probe, apply and undo is in steps.h.
+ */
+#ifndef BANGER_VM_START_STEPS_H
+#define BANGER_VM_START_STEPS_H
+
+#include "vm/steps.h"
+
+/* step_set_text() - replace an owned text by @text, which is taken over. */
+void step_set_text(char **slot, char *text);
+
+/* step_run_dir.c: the directory of the sockets; written to handles.json before it is made. */
+struct fault *step_run_dir_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_run_dir_undo(struct vm *vm) MUST_CHECK;
+
+/* step_boot_archive.c: initrd.img in the VM's directory, with the seed of this start. */
+struct fault *step_boot_archive_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_boot_archive_undo(struct vm *vm) MUST_CHECK;
+
+/* step_vmm.c: the process.  When undo cannot end it, vm->vmm_stays keeps what it uses. */
+struct fault *step_vmm_probe(struct vm *vm, bool *there) MUST_CHECK;
+struct fault *step_vmm_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_vmm_undo(struct vm *vm) MUST_CHECK;
+
+#endif

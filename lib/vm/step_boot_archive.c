@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* step_boot_archive.c - what the guest is told at this start, behind the kernel's initramfs. */
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "guest/seed.h"
+#include "image/image.h"
+#include "kernel/kernel.h"
+#include "vm/start_steps.h"
+
+/* QEMU's user-mode network: the guest is .15, the host .2, a DNS forwarder .3 of 10.0.2.0/24. */
+#define USER_NET_ADDRESS "10.0.2.15"
+#define USER_NET_PREFIX	 24
+#define USER_NET_GATEWAY "10.0.2.2"
+#define USER_NET_DNS	 "10.0.2.3"
+
+static void add_all(struct strings *to, const struct strings *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		strings_add(to, from->v[i]);
+}
+
+static void fill_net(const struct vm_spec *spec, struct seed_net *net)
+{
+	if (strcmp(spec->net, "user"))
+		return;
+	net->mac = vm_mac_address(spec->id);
+	net->address = xstrdup(USER_NET_ADDRESS);
+	net->prefix = USER_NET_PREFIX;
+	net->gateway = xstrdup(USER_NET_GATEWAY);
+	strings_add(&net->dns, USER_NET_DNS);
+}
+
+static char *copy_or_null(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+static void fill_seed(const struct vm_spec *spec, const struct image_record *image,
+		      const struct kernel_record *kernel, struct seed *seed)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*seed = (struct seed){
+		.hostname = xstrdup(spec->name),
+		.vm_id = xstrdup(spec->id),
+		.root_disk = xstrdup("serial=banger-root"),
+		.work_disk = xstrdup("serial=banger-work"),
+		.modules_disk = kernel->has_modules ? xstrdup("serial=banger-modules") : NULL,
+		.kernel_release = copy_or_null(kernel->release),
+		.channel = xstrdup("virtio"),
+		.working_dir = copy_or_null(spec->workdir ? spec->workdir
+							  : image->config.working_dir),
+		.run_entrypoint = spec->run_entrypoint,
+		.entrypoint_user = copy_or_null(image->config.user),
+		.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+	};
+	fill_net(spec, &seed->net);
+	add_all(&seed->env, &image->config.env);
+	add_all(&seed->env, &spec->env);
+	add_all(&seed->entrypoint, &image->config.entrypoint);
+	add_all(&seed->entrypoint, &image->config.cmd);
+}
+
+static struct fault *write_boot_archive(struct vm *vm, const struct image_record *image,
+					const struct kernel_record *kernel)
+{
+	AUTO_BUF archive = BUF_INIT;
+	AUTO_FD dir = -1;
+	struct seed seed;
+
+	TRY(store_object_open(vm->store, COLLECTION_KERNELS, vm->spec.kernel, &dir));
+	TRY(file_read(dir, KERNEL_INITRD_FILE, 256 * MIB, &archive));
+	fill_seed(&vm->spec, image, kernel, &seed);
+	seed_archive(&seed, &archive);
+	record_release(&seed_type, &seed);
+	return file_write_volatile(vm->dir.fd, VM_INITRD_FILE, archive.data, archive.len, 0600);
+}
+
+struct fault *step_boot_archive_apply(struct vm *vm)
+{
+	struct image_record image = { 0 };
+	struct kernel_record kernel = { 0 };
+	struct fault *f = image_load(vm->store, vm->spec.image, &image);
+
+	if (!f)
+		f = kernel_load(vm->store, vm->spec.kernel, &kernel);
+	if (!f)
+		f = write_boot_archive(vm, &image, &kernel);
+	record_release(&image_record_type, &image);
+	record_release(&kernel_record_type, &kernel);
+	return f;
+}
+
+struct fault *step_boot_archive_undo(struct vm *vm)
+{
+	return vm->vmm_stays ? NULL : tree_remove(vm->dir.fd, VM_INITRD_FILE);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* step_vmm.c - the virtual machine monitor. */
+#include <signal.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "image/rootfs.h"
+#include "kernel/kernel.h"
+#include "vm/start_steps.h"
+
+#define TERM_WAIT_MS 3000
+#define KILL_WAIT_MS 10000
+
+struct fault *step_vmm_probe(struct vm *vm, bool *there)
+{
+	struct process_id id = { 0 };
+
+	TRY(vm_find_process(vm, there, &id));
+	process_id_release(&id);
+	return NULL;
+}
+
+struct machine_paths {
+	char *kernel, *initrd, *console, *log, *root, *backing, *work, *modules, *mac;
+};
+
+static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
+{
+	const struct store *s = vm->store;
+	const struct vm_spec *spec = &vm->spec;
+
+	*p = (struct machine_paths){
+		.kernel = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
+					    KERNEL_VMLINUX_FILE),
+		.initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path),
+		.console = xasprintf("%s/" VM_CONSOLE_FILE, vm->dir.path),
+		.log = xasprintf("%s/" VM_LOG_FILE, vm->dir.path),
+		.root = xasprintf("%s/" VM_ROOT_FILE, vm->dir.path),
+		.work = xasprintf("%s/" VM_WORK_FILE, vm->dir.path),
+		.modules = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
+					     KERNEL_MODULES_FILE),
+		.mac = vm_mac_address(spec->id),
+	};
+	return strcmp(spec->disk_mode, "qcow2") ? NULL
+						: image_rootfs_path(s, spec->image, &p->backing);
+}
+
+static void free_paths(struct machine_paths *p)
+{
+	char **all = &p->kernel;
+
+	for (size_t i = 0; i < sizeof(*p) / sizeof(*all); i++)
+		free(all[i]);
+}
+
+static bool kernel_has_mmio(const struct kernel_record *kernel)
+{
+	for (size_t i = 0; i < kernel->initrd_modules.n; i++)
+		if (!strcmp(kernel->initrd_modules.v[i], "virtio_mmio"))
+			return true;
+	return false;
+}
+
+static void fill_machine(const struct vm *vm, const struct machine_paths *p,
+			 const struct kernel_record *kernel, struct vmm_machine *m)
+{
+	*m = (struct vmm_machine){
+		.name = vm->spec.name,
+		.run_dir = vm->run_dir,
+		.kernel_path = p->kernel,
+		.initrd_path = p->initrd,
+		.console_path = p->console,
+		.log_path = p->log,
+		.vcpu = (unsigned int)vm->spec.vcpu,
+		.memory_bytes = vm->spec.memory_bytes,
+		.disks = { { p->root, p->backing ? "qcow2" : "raw", p->backing, "banger-root",
+			     false },
+			   { p->work, "raw", NULL, "banger-work", false },
+			   { p->modules, "raw", NULL, "banger-modules", true } },
+		.n_disks = kernel->has_modules ? 3 : 2,
+		.net = { .kind = strcmp(vm->spec.net, "user") ? VMM_NET_NONE : VMM_NET_USER,
+			 .mac = p->mac },
+		.virtio_mmio = kernel_has_mmio(kernel),
+	};
+}
+
+static struct fault *launch(struct vm *vm, const struct vmm_choice *choice,
+			    const struct kernel_record *kernel)
+{
+	struct machine_paths paths;
+	struct vmm_machine machine;
+	struct fault *f;
+
+	f = make_paths(vm, &paths);
+	if (!f) {
+		fill_machine(vm, &paths, kernel, &machine);
+		f = choice->driver->launch(choice, &machine, &vm->handles.vmm);
+	}
+	free_paths(&paths);
+	return f;
+}
+
+struct fault *step_vmm_apply(struct vm *vm)
+{
+	struct kernel_record kernel = { 0 };
+	struct vmm_choice choice;
+	struct fault *f;
+
+	TRY(vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice));
+	f = kernel_load(vm->store, vm->spec.kernel, &kernel);
+	if (!f) {
+		process_id_release(&vm->handles.vmm);
+		f = launch(vm, &choice, &kernel);
+	}
+	if (!f) {
+		step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
+		step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
+		step_set_text(&vm->handles.started, text_time(time(NULL)));
+		f = vm_handles_write(&vm->dir, &vm->handles);
+	}
+	record_release(&kernel_record_type, &kernel);
+	vmm_choice_release(&choice);
+	return f;
+}
+
+/* Ask, then insist; only a process that is surely ours, through its pidfd. */
+static struct fault *end_process(const struct process_id *id)
+{
+	AUTO_FD pidfd = -1;
+	bool gone = false;
+
+	TRY(process_open(id, &pidfd));
+	if (pidfd < 0)
+		return NULL;
+	/* SIGTERM lets QEMU write its metadata caches back. */
+	TRY(process_kill(pidfd, SIGTERM));
+	TRY(process_wait_gone(pidfd, TERM_WAIT_MS, &gone));
+	if (gone)
+		return NULL;
+	TRY(process_kill(pidfd, SIGKILL));
+	TRY(process_wait_gone(pidfd, KILL_WAIT_MS, &gone));
+	if (!gone)
+		return fault_new(F_SYS, "process %llu did not end after SIGKILL",
+				 (unsigned long long)id->pid);
+	return NULL;
+}
+
+struct fault *step_vmm_undo(struct vm *vm)
+{
+	struct process_id id = { 0 };
+	bool found = false;
+	struct fault *f = vm_find_process(vm, &found, &id);
+
+	if (found)
+		f = end_process(&id);
+	process_id_release(&id);
+	vm->vmm_stays = f != NULL; /* without what it uses it could not be found again */
+	return f;
+}
