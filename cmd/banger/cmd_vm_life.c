@@ -1,130 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_vm_life.c - start, stop, restart, kill, delete: several VMs side by side. */
-#include <pthread.h>
 #include <signal.h>
-#include <string.h>
 
 #include "banger/commands.h"
-#include "vm/vm.h"
+#include "banger/crowd.h"
 
 #define STOP_WAIT_DEFAULT "1m"
 #define STOP_WAIT_MS	  (60 * 1000)
-#define WORKERS_MAX	  32
-
-/* One target: resolved before, worked on by one of several threads, printed after. */
-struct target {
-	struct invocation *inv;
-	struct fault *(*act)(struct target *t, struct vm *vm);
-	const char *verb;
-	int number;	/* kill: signal */
-	char *name;	/* owned; NULL = not resolved */
-	const char *outcome; /* static: "started" */
-	struct fault *fault; /* owned */
-};
-
-/* What the workers share. */
-struct crowd {
-	struct target *targets;
-	size_t n;
-	_Atomic size_t next;
-};
-
-static void work_on(struct target *t)
-{
-	struct invocation *inv = t->inv;
-	struct vm vm = VM_INIT;
-
-	if (!t->name)
-		return;
-	t->fault = vm_lock(&inv->store, &inv->config, NULL, t->name, t->verb, &vm);
-	if (!t->fault)
-		t->fault = t->act(t, &vm);
-	vm_release(&vm);
-}
-
-static void *work(void *context)
-{
-	struct crowd *c = context;
-
-	for (size_t i = c->next++; i < c->n; i = c->next++)
-		work_on(&c->targets[i]);
-	return NULL;
-}
-
-static bool is_duplicate(const struct target *targets, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (targets[i].name && !strcmp(targets[i].name, name))
-			return true;
-	return false;
-}
-
-/* Operands to targets: resolved first, all of them, duplicates folded. */
-static size_t resolve_all(struct invocation *inv, const struct target *model,
-			  struct target *targets)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < inv->operands.n; i++) {
-		AUTO_FREE char *name = NULL;
-		struct fault *f = vm_resolve(&inv->store, inv->operands.v[i], &name);
-
-		if (!f && is_duplicate(targets, n, name))
-			continue;
-		targets[n] = *model;
-		targets[n].fault = f;
-		targets[n++].name = f ? NULL : steal_ptr(&name);
-	}
-	return n;
-}
-
-/* Some side by side: each needs about ten descriptors, and a process may have few. */
-static void work_on_all(struct target *targets, size_t n)
-{
-	struct crowd crowd = { targets, n, 0 };
-	pthread_t helpers[WORKERS_MAX];
-	size_t n_helpers = 0;
-
-	while (n_helpers + 1 < n && n_helpers < WORKERS_MAX - 1 &&
-	       !pthread_create(&helpers[n_helpers], NULL, work, &crowd))
-		n_helpers++;
-	work(&crowd);
-	for (size_t i = 0; i < n_helpers; i++)
-		pthread_join(helpers[i], NULL);
-}
-
-/* The first fault of all is returned when it is the only target, so that its kind decides. */
-static struct fault *print_outcomes(struct invocation *inv, struct target *targets, size_t n)
-{
-	struct fault *last = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		struct target *t = &targets[i];
-
-		if (t->fault && n == 1) {
-			last = steal_ptr(&t->fault);
-		} else if (t->fault) {
-			print_fault(inv, t->fault);
-			inv->status = 1;
-		} else if (!inv->quiet) {
-			printf("%s: %s\n", t->name, t->outcome);
-		}
-		fault_free(t->fault);
-		free(t->name);
-	}
-	return last;
-}
 
 static struct fault *for_each(struct invocation *inv, const struct target *model)
 {
-	struct target *targets = xcalloc(inv->operands.n, sizeof(*targets));
-	size_t n = resolve_all(inv, model, targets);
+	struct crowd crowd;
 	struct fault *f;
 
-	work_on_all(targets, n);
-	f = print_outcomes(inv, targets, n);
-	free(targets);
+	TRY(crowd_run(inv, model, false, &crowd));
+	f = crowd_faults(&crowd, true);
+	crowd_release(&crowd);
 	return f;
+}
+
+static void set_outcome(struct target *t, const char *outcome)
+{
+	free(t->outcome);
+	t->outcome = xstrdup(outcome);
 }
 
 /* ------------------------------------------------------------------------------------- verbs */
@@ -134,7 +32,7 @@ static struct fault *act_start(struct target *t, struct vm *vm)
 	bool already = false;
 
 	TRY(vm_start(vm, &already));
-	t->outcome = already ? "is running already" : "started";
+	set_outcome(t, already ? "is running already" : "started");
 	return NULL;
 }
 
@@ -155,8 +53,8 @@ static struct fault *act_stop(struct target *t, struct vm *vm)
 	enum vm_stopped how = VM_WAS_STOPPED;
 
 	TRY(vm_stop(vm, stop_wait(t), &how));
-	t->outcome = how == VM_KILLED ? "stopped by force: the guest did not power off"
-				      : describe(how);
+	set_outcome(t, how == VM_KILLED ? "stopped by force: the guest did not power off"
+				      : describe(how));
 	return NULL;
 }
 
@@ -164,7 +62,7 @@ static struct fault *act_restart(struct target *t, struct vm *vm)
 {
 	TRY(act_stop(t, vm));
 	TRY(act_start(t, vm));
-	t->outcome = "restarted";
+	set_outcome(t, "restarted");
 	return NULL;
 }
 
@@ -173,14 +71,14 @@ static struct fault *act_kill(struct target *t, struct vm *vm)
 	enum vm_stopped how = VM_WAS_STOPPED;
 
 	TRY(vm_kill(vm, t->number, &how));
-	t->outcome = describe(how);
+	set_outcome(t, describe(how));
 	return NULL;
 }
 
 static struct fault *act_delete(struct target *t, struct vm *vm)
 {
 	TRY(vm_delete(vm));
-	t->outcome = "deleted";
+	set_outcome(t, "deleted");
 	return NULL;
 }
 

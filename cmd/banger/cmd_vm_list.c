@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "banger/commands.h"
+#include "banger/vm_select.h"
 #include "base/text.h"
 #include "vm/vm.h"
 
@@ -13,6 +14,7 @@ struct view {
 	char *state;
 	char *operation; /* "start: vmm" while one is under way; NULL */
 	char *fault;	 /* why its records cannot be read; NULL */
+	char *touched;	 /* when a user last used it */
 	struct vm_spec spec;
 	struct vm_handles handles;
 	char *directory;
@@ -25,6 +27,7 @@ static const struct field view_fields[] = {
 	FIELD(struct view, state, FIELD_STRING),
 	FIELD(struct view, operation, FIELD_STRING),
 	FIELD(struct view, fault, FIELD_STRING),
+	FIELD(struct view, touched, FIELD_STRING),
 	FIELD_SUB(struct view, spec, FIELD_RECORD, &vm_spec_type),
 	FIELD_SUB(struct view, handles, FIELD_RECORD, &vm_handles_type),
 	FIELD(struct view, directory, FIELD_STRING),
@@ -68,11 +71,14 @@ static void fill_view(const struct vm *vm, struct view *v)
 		.directory = xstrdup(vm->dir.path),
 		.run_directory = copy_or_null(vm->run_dir),
 	};
+	if (vm_touched(vm))
+		v->touched = text_time(vm_touched(vm));
 	record_copy(&vm_spec_type, &vm->spec, &v->spec);
 	record_copy(&vm_handles_type, &vm->handles, &v->handles);
 }
 
-static struct fault *collect(struct invocation *inv, struct records *views)
+static struct fault *collect(struct invocation *inv, const struct vm_select *select,
+			     struct records *views)
 {
 	struct strings names;
 
@@ -82,7 +88,7 @@ static struct fault *collect(struct invocation *inv, struct records *views)
 		AUTO_VM vm = VM_INIT;
 		AUTO_FAULT f = vm_open(&inv->store, &inv->config, names.v[i], &vm);
 
-		if (!f)
+		if (!f && vm_select_fits(select, vm_state_name(vm_state(&vm)), &vm.spec))
 			fill_view(&vm, records_add(views, sizeof(struct view)));
 	}
 	strings_release(&names);
@@ -102,7 +108,16 @@ static void add_age(struct table *t, const char *created)
 	}
 }
 
-static void add_row(struct table *t, const struct view *v)
+static void add_labels(struct table *t, const struct view *v)
+{
+	AUTO_BUF text = BUF_INIT;
+
+	for (size_t i = 0; i < v->spec.labels.n; i++)
+		buf_addf(&text, "%s%s", i ? "," : "", v->spec.labels.v[i]);
+	table_cell(t, text.len ? text.data : NULL);
+}
+
+static void add_row(struct table *t, const struct view *v, bool labels)
 {
 	AUTO_FREE char *memory = text_size(v->spec.memory_bytes);
 	AUTO_FREE char *disk = text_size(v->spec.disk_bytes);
@@ -111,7 +126,7 @@ static void add_row(struct table *t, const struct view *v)
 	if (v->fault) {
 		table_cell(t, NULL);
 		table_cellf(t, "%s (%s)", v->state, v->fault);
-		for (int i = 0; i < 5; i++)
+		for (int i = 0; i < 5 + labels; i++)
 			table_cell(t, NULL);
 		return;
 	}
@@ -125,13 +140,26 @@ static void add_row(struct table *t, const struct view *v)
 	table_cell(t, memory);
 	table_cell(t, disk);
 	add_age(t, v->spec.created);
+	if (labels)
+		add_labels(t, v);
+}
+
+static bool any_labels(const struct records *views)
+{
+	const struct view *all = views->v;
+
+	for (size_t i = 0; i < views->n; i++)
+		if (all[i].spec.labels.n)
+			return true;
+	return false;
 }
 
 static struct fault *print_list(struct invocation *inv, const struct records *views)
 {
-	static const char *const header[] = { "NAME", "ID",	"STATE", "IMAGE", "VCPU",
-					      "MEMORY", "DISK", "CREATED", NULL };
+	const char *header[] = { "NAME",   "ID",   "STATE",   "IMAGE", "VCPU",
+				 "MEMORY", "DISK", "CREATED", NULL,    NULL };
 	const struct view *all = views->v;
+	bool labels = any_labels(views);
 	struct table table;
 
 	if (inv->json)
@@ -141,9 +169,10 @@ static struct fault *print_list(struct invocation *inv, const struct records *vi
 			printf("%s\n", all[i].name);
 		return NULL;
 	}
+	header[8] = labels ? "LABELS" : NULL;
 	table_init(&table, header);
 	for (size_t i = 0; i < views->n; i++)
-		add_row(&table, &all[i]);
+		add_row(&table, &all[i], labels);
 	return print_table(&table);
 }
 
@@ -154,16 +183,54 @@ static void release_views(struct records *views)
 	free(views->v);
 }
 
+/* Times newest first, everything else from A to Z; the names were in order before. */
+static const char *sort_text(const struct view *v, const char *key)
+{
+	const char *text = !strcmp(key, "created")   ? v->spec.created
+			   : !strcmp(key, "touched") ? v->touched
+			   : !strcmp(key, "state")   ? v->state
+			   : !strcmp(key, "image")   ? v->spec.image
+						     : v->name;
+
+	return text ? text : "";
+}
+
+static int compare(const void *a, const void *b, void *key)
+{
+	bool newest_first = !strcmp(key, "created") || !strcmp(key, "touched");
+	int order = strcmp(sort_text(a, key), sort_text(b, key));
+
+	if (!order)
+		return strcmp(sort_text(a, "name"), sort_text(b, "name"));
+	return newest_first ? -order : order;
+}
+
 static struct fault *list_run(struct invocation *inv)
 {
+	AUTO_FREE char *key = option_given(inv, "sort") ? xstrdup(option_value(inv, "sort")) : NULL;
+	struct vm_select select;
 	struct records views;
 	struct fault *f;
 
-	TRY(collect(inv, &views));
+	TRY(vm_select_from(inv, &select));
+	f = collect(inv, &select, &views);
+	vm_select_release(&select);
+	if (f)
+		return f;
+	if (key && views.n)
+		qsort_r(views.v, views.n, sizeof(struct view), compare, key);
 	f = print_list(inv, &views);
 	release_views(&views);
 	return f;
 }
+
+static const struct option list_options[] = {
+	VM_SELECT_OPTIONS,
+	{ .letter = 's', .name = "sort", .value = "KEY", .complete = COMPLETE_WORDS,
+	  .words = "name created touched state image", .preset = "name",
+	  .help = "order of the list; times come newest first" },
+	{ 0 },
+};
 
 const struct command command_vm_list = {
 	.name = "vm list",
@@ -173,7 +240,9 @@ const struct command command_vm_list = {
 		       "other commands work. A VM whose records are broken has its fault on its own "
 		       "row.",
 	.examples = "banger ps\tthe same, shorter\n"
+		    "banger ps -f state=running,label=ci\tthose that run and have a label\n"
 		    "banger vm list --json\tfor programs",
+	.options = list_options,
 	.flags = CMD_JSON | CMD_QUIET | CMD_NEEDS_READ,
 	.run = list_run,
 };

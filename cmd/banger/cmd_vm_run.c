@@ -7,6 +7,7 @@
 #include "banger/vm_options.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "store/session.h"
 
 #define AGENT_WAIT_DEFAULT "3m"
 #define AGENT_WAIT_MS	   (3 * 60 * 1000)
@@ -47,11 +48,12 @@ static struct fault *start(struct invocation *inv, const char *name)
 }
 
 static struct fault *connect_agent(struct invocation *inv, const char *name, int wait_ms,
-				   struct guest **guest)
+				   struct lock *busy, struct guest **guest)
 {
 	AUTO_VM vm = VM_INIT;
 
 	TRY(vm_open(&inv->store, &inv->config, name, &vm));
+	TRY(session_begin(&vm.dir, inv->wait_ms, busy));
 	return vm_connect(&vm, wait_ms, guest);
 }
 
@@ -76,6 +78,7 @@ struct run {
 	struct session session;
 	struct timing timing;
 	char *name;
+	struct lock busy; /* of the session */
 	bool started; /* the VMM ran: there may be something in its log */
 	bool reached; /* the agent answered once: the VM is usable */
 };
@@ -106,7 +109,7 @@ static struct fault *bring_up(struct run *r, struct vm_create *wanted, struct gu
 	r->started = true;
 	phase_done(&r->timing, "start");
 	progress_stage(&inv->progress, "waiting for %s to boot", r->name);
-	TRY(connect_agent(inv, r->name, wait_ms, guest));
+	TRY(connect_agent(inv, r->name, wait_ms, &r->busy, guest));
 	r->reached = true;
 	phase_done(&r->timing, "boot");
 	progress_end(&inv->progress);
@@ -148,7 +151,7 @@ static struct fault *wind_up(struct run *r, struct fault *f)
 
 static struct fault *run_run(struct invocation *inv)
 {
-	struct run r = { .inv = inv, .timing = { .last = clock_now_ms() } };
+	struct run r = { .inv = inv, .timing = { .last = clock_now_ms() }, .busy = LOCK_INIT };
 	bool detach = option_given(inv, "detach");
 	struct guest *guest = NULL;
 	struct vm_create wanted;
@@ -169,10 +172,11 @@ static struct fault *run_run(struct invocation *inv)
 		f = use(&r, guest);
 	}
 	guest_close(guest);
+	session_end(&r.busy);
 	f = wind_up(&r, f);
 	print_timing(inv, &r.timing);
 	session_release(&r.session);
-	free((void *)(uintptr_t)wanted.env);
+	vm_options_release(&wanted);
 	free(r.name);
 	return f;
 }
@@ -223,7 +227,7 @@ static struct fault *create_run(struct invocation *inv)
 	vm_options_read(inv, &wanted);
 	f = vm_create(&inv->store, &inv->config, &inv->progress, &wanted, vm_options_announce, inv,
 		      &name);
-	free((void *)(uintptr_t)wanted.env);
+	vm_options_release(&wanted);
 	if (f)
 		return f;
 	if (!option_given(inv, "no-start"))
@@ -263,11 +267,13 @@ const struct command command_vm_create = {
 static struct fault *exec_in(struct invocation *inv, const char *name, struct session *s)
 {
 	AUTO_VM vm = VM_INIT;
+	AUTO_SESSION busy = LOCK_INIT;
 	struct guest_status status = { 0 };
 	struct guest *guest = NULL;
 	struct fault *f;
 
 	TRY(vm_open(&inv->store, &inv->config, name, &vm));
+	TRY(session_begin(&vm.dir, inv->wait_ms, &busy));
 	if (!s->user)
 		s->user = vm.spec.user;
 	TRY(vm_connect(&vm, (int)option_number(inv, "boot-timeout", AGENT_WAIT_MS), &guest));

@@ -10,6 +10,8 @@ const struct command *const commands[] = {
 	&command_vm_show,
 	&command_vm_exec,
 	&command_vm_logs,
+	&command_vm_health,
+	&command_vm_ping,
 	&command_vm_start,
 	&command_vm_stop,
 	&command_vm_restart,

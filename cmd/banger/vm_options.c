@@ -21,6 +21,15 @@ void vm_options_read(const struct invocation *inv, struct vm_create *w)
 		.run_entrypoint = true,
 	};
 	w->env = option_values(inv, "env", &w->n_env);
+	w->labels = option_values(inv, "label", &w->n_labels);
+	w->auto_stop = option_value(inv, "auto-stop");
+	w->ttl = option_value(inv, "ttl");
+}
+
+void vm_options_release(struct vm_create *w)
+{
+	free((void *)(uintptr_t)w->env);
+	free((void *)(uintptr_t)w->labels);
 }
 
 void vm_options_announce(void *context, const struct vm_spec *spec)

@@ -26,13 +26,21 @@
 	{ .name = "vmm", .value = "VMM", .complete = COMPLETE_WORDS, .words = VMM_WORDS,           \
 	  .setting = "defaults.vmm", .help = "virtual machine monitor" },                          \
 	{ .name = "disk-mode", .value = "MODE", .complete = COMPLETE_WORDS,                        \
-	  .words = DISK_MODE_WORDS, .preset = "auto", .help = "how the root disk is made" }
+	  .words = DISK_MODE_WORDS, .preset = "auto", .help = "how the root disk is made" },       \
+	{ .name = "label", .value = "KEY=VALUE", .repeat = true,                                   \
+	  .help = "a label, to find the VM by" },                                                  \
+	{ .name = "auto-stop", .value = "DURATION", .type = OPTION_DURATION,                       \
+	  .help = "let the watcher stop the VM when it was idle for so long; 0 = never" },         \
+	{ .name = "ttl", .value = "DURATION", .type = OPTION_DURATION,                             \
+	  .help = "let the watcher stop the VM so long after its start" }
 
 /*
  * vm_options_read() - fill @w from the options above (strings borrowed from @inv).
+ * vm_options_release() - free what it holds.
  * vm_options_announce() - for vm_create(): one line on standard error, @context is the invocation.
  */
 void vm_options_read(const struct invocation *inv, struct vm_create *w);
+void vm_options_release(struct vm_create *w);
 void vm_options_announce(void *context, const struct vm_spec *spec);
 
 #endif

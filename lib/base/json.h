@@ -79,7 +79,14 @@ enum field_kind {
 	FIELD_STRINGS, /* struct strings */
 	FIELD_RECORD,  /* an embedded struct, described by `type` */
 	FIELD_RECORDS, /* struct records of `type` */
+	FIELD_MAYBE,   /* struct maybe: a number, or null when it is not known */
 };
+
+struct maybe {
+	bool known;
+	uint64_t value;
+};
+#define MAYBE(n) ((struct maybe){ true, (n) })
 
 struct strings {
 	char **v; /* owned array of owned strings, NULL-terminated once non-empty */

@@ -77,6 +77,11 @@ static struct fault *read_field(const struct field *f, struct json v, const char
 		return record_from_json(f->type, v, what, slot);
 	case FIELD_RECORDS:
 		return read_records(f, v, what, slot);
+	case FIELD_MAYBE:
+		if (!json_u64(v, &number) || (f->max && number > f->max))
+			return field_fault(what, f, "a number in range");
+		*(struct maybe *)slot = MAYBE(number);
+		return NULL;
 	}
 	return NULL;
 }
@@ -221,6 +226,13 @@ static void write_value(const struct writer *w, const struct field *f, const voi
 		break;
 	case FIELD_RECORD:
 		write_object(w, f->type, slot);
+		break;
+	case FIELD_MAYBE:
+		if (((const struct maybe *)slot)->known)
+			buf_addf(w->b, "%llu",
+				 (unsigned long long)((const struct maybe *)slot)->value);
+		else
+			buf_adds(w->b, "null");
 		break;
 	}
 }

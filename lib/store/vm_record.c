@@ -22,6 +22,9 @@ static const struct field spec_fields[] = {
 	FIELD(struct vm_spec, wanted, FIELD_STRING),
 	FIELD_MAX(struct vm_spec, last_error, FIELD_STRING, 64 * 1024),
 	FIELD(struct vm_spec, touched, FIELD_STRING),
+	FIELD(struct vm_spec, labels, FIELD_STRINGS),
+	FIELD(struct vm_spec, auto_stop, FIELD_STRING),
+	FIELD(struct vm_spec, ttl, FIELD_STRING),
 };
 
 const struct record_type vm_spec_type = {

@@ -32,7 +32,10 @@ struct vm_spec {
 	bool run_entrypoint;   /* start the image's entry point where it has no init */
 	char *wanted;	       /* "running", "stopped": what the last successful command wanted */
 	char *last_error;      /* why the last start failed; NULL = it did not */
-	char *touched;	       /* RFC 3339, last command of a user */
+	char *touched;	       /* RFC 3339, last command of a user; sessions: store/session.h */
+	struct strings labels; /* "K=V", sorted, each K once */
+	char *auto_stop;       /* stop when idle for so long, "2h"; "0" = never; NULL = configured */
+	char *ttl;	       /* stop so long after each start, "8h"; NULL = no limit */
 };
 
 struct vm_handles {

@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
+#include "vm/labels.h"
 #include "vm/vm.h"
 
 #define MEMORY_MIN    (64 * MIB)
@@ -159,9 +160,13 @@ static void fill_spec(const struct store *s, const struct config *config,
 		.workdir = copy_or_null(w->workdir),
 		.run_entrypoint = w->run_entrypoint,
 		.wanted = xstrdup("created"),
+		.auto_stop = copy_or_null(w->auto_stop),
+		.ttl = copy_or_null(w->ttl),
 	};
 	for (size_t i = 0; i < w->n_env; i++)
 		strings_add(&spec->env, w->env[i]);
+	for (size_t i = 0; i < w->n_labels; i++)
+		strings_add(&spec->labels, w->labels[i]);
 }
 
 /* What the image says: its digest, its kernel, its architecture, its least size. */
@@ -288,7 +293,7 @@ static struct fault *create(const struct store *s, const struct config *config,
 }
 
 static struct fault *check(const struct store *s, const struct config *config,
-			   const struct vm_spec *spec, struct vmm_choice *choice)
+			   struct vm_spec *spec, struct vmm_choice *choice)
 {
 	TRY(name_check_vm(spec->name));
 	TRY(image_check_wanted(spec->image));
@@ -296,6 +301,8 @@ static struct fault *check(const struct store *s, const struct config *config,
 		TRY(name_check_object("kernel", spec->kernel));
 	TRY(check_sizes(spec));
 	TRY(check_words(spec));
+	TRY(labels_normalise(&spec->labels));
+	TRY(limits_check(spec));
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
 	return vmm_choose(spec->vmm, config, choice);

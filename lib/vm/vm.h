@@ -86,6 +86,9 @@ struct vm_create {
 	size_t n_env;
 	const char *user, *workdir;
 	bool run_entrypoint;
+	const char *const *labels; /* "K=V" */
+	size_t n_labels;
+	const char *auto_stop, *ttl; /* durations as text; NULL = none of its own */
 };
 
 /*

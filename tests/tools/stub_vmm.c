@@ -197,6 +197,8 @@ static void on_frame(struct client *c, const struct frame *f)
 	} else if (f->type == FRAME_SIGNAL && c->flood && frame_u32(f, &number)) {
 		c->flood = false;
 		frame_add_exit(&out, FRAME_SIGNALLED, number, NULL);
+	} else if (f->type == FRAME_PING) {
+		frame_add(&out, FRAME_PONG, 0, f->data, f->len);
 	} else if (f->type == FRAME_SYNC || f->type == FRAME_POWER_OFF) {
 		frame_add_empty(&out, FRAME_OK);
 	}
