@@ -132,14 +132,70 @@ static struct fault *print_rest(struct screen *s, int fd)
 	}
 }
 
+/* What is read: the console has an older and a newer part (vm/console.h), the VMM's log one. */
+struct log {
+	const struct vm *vm;
+	const char *file;
+	int fd; /* owned */
+};
+
+static struct fault *open_file(const struct log *log, const char *file, int *fd)
+{
+	*fd = openat(log->vm->dir.fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 && errno != ENOENT)
+		return fault_sys(F_SYS, "opening the log of VM '%s'", log->vm->dir.name);
+	return NULL;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return !fstat(a, &one) && !fstat(b, &other) && one.st_ino == other.st_ino;
+}
+
+static struct fault *log_open(struct log *log, bool vmm)
+{
+	log->file = vmm ? VM_LOG_FILE : VM_CONSOLE_FILE;
+	TRY(open_file(log, log->file, &log->fd));
+	if (log->fd < 0)
+		return fault_hint(fault_new(F_NOT_FOUND, "VM '%s' has no log: it was never started",
+					    log->vm->dir.name),
+				  "Start it with: banger vm start %s", log->vm->dir.name);
+	return NULL;
+}
+
+/* The newer part becomes the older one at any moment: when that has happened it is read as such. */
+static struct fault *print_older(struct screen *s, struct log *log)
+{
+	AUTO_FD older = -1;
+
+	TRY(open_file(log, VM_CONSOLE_OLD_FILE, &older));
+	return older >= 0 && !same_file(older, log->fd) ? print_rest(s, older) : NULL;
+}
+
+/* Print what is there, and go on in a newer part when there is one. */
+static struct fault *print_newer(struct screen *s, struct log *log)
+{
+	AUTO_FD newer = -1;
+
+	TRY(open_file(log, log->file, &newer));
+	TRY(print_rest(s, log->fd));
+	if (newer < 0 || same_file(newer, log->fd))
+		return NULL;
+	close(log->fd);
+	log->fd = steal_fd(&newer);
+	return print_rest(s, log->fd);
+}
+
 /* Until the VM is stopped or a signal arrives. */
-static struct fault *follow(struct screen *s, const struct vm *vm, int fd)
+static struct fault *follow(struct screen *s, struct log *log)
 {
 	for (;;) {
 		struct pollfd stop = { .fd = cancel_fd(), .events = POLLIN };
-		bool running = vm_state(vm) == VM_RUNNING;
+		bool running = vm_state(log->vm) == VM_RUNNING;
 
-		TRY(print_rest(s, fd));
+		TRY(print_newer(s, log));
 		if (!running || cancel_signal())
 			return cancel_check();
 		poll(&stop, 1, FOLLOW_MS);
@@ -152,20 +208,17 @@ static struct fault *logs_run(struct invocation *inv)
 	struct screen screen = { .guarded = isatty(STDOUT_FILENO) };
 	AUTO_FREE char *name = NULL;
 	AUTO_VM vm = VM_INIT;
-	AUTO_FD fd = -1;
+	struct log log = { .vm = &vm, .fd = -1 };
 	struct fault *f;
 
 	TRY(vm_resolve(&inv->store, inv->operands.v[0], &name));
 	TRY(vm_open(&inv->store, &inv->config, name, &vm));
-	fd = openat(vm.dir.fd, vmm ? VM_LOG_FILE : VM_CONSOLE_FILE,
-		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return fault_hint(fault_new(F_NOT_FOUND, "VM '%s' has no log: it was never started",
-					    vm.dir.name),
-				  "Start it with: banger vm start %s", vm.dir.name);
-	if (fd < 0)
-		return fault_sys(F_SYS, "opening the log of VM '%s'", vm.dir.name);
-	f = option_given(inv, "follow") ? follow(&screen, &vm, fd) : print_rest(&screen, fd);
+	TRY(log_open(&log, vmm));
+	f = vmm ? NULL : print_older(&screen, &log);
+	if (!f)
+		f = option_given(inv, "follow") ? follow(&screen, &log)
+						: print_newer(&screen, &log);
+	fd_close(log.fd);
 	screen_end(&screen);
 	return f;
 }
@@ -182,7 +235,7 @@ const struct command command_vm_logs = {
 	.operands = "NAME",
 	.description = "Prints the serial console of the VM's last start: the kernel, the init system, "
 		       "and the output of an image's entry point. It is still there after the VM "
-		       "stopped. On a terminal, control characters other than colours are made "
+		       "stopped. The last 4 to 8 MiB are kept. On a terminal, control characters other than colours are made "
 		       "visible; a pipe or file gets every byte.",
 	.examples = "banger vm logs -f web\tfollow it",
 	.options = logs_options,

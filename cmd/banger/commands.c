@@ -40,6 +40,7 @@ const struct command *const commands[] = {
 	&command_help,
 	&command_version,
 	&command_internal_complete,
+	&command_internal_console,
 	&command_internal_man,
 	NULL,
 };

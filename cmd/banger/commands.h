@@ -21,6 +21,8 @@ extern const struct command command_image_bundle, command_image_build;
 extern const struct command command_image_prune, command_image_cache_prune;
 /* cmd_image_register.c */
 extern const struct command command_image_register, command_image_promote;
+/* cmd_internal_console.c */
+extern const struct command command_internal_console;
 /* cmd_config.c */
 extern const struct command command_config;
 /* cmd_help.c */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "host/sysroot.h"
 
+#define OWN_PROGRAM  "/proc/self/exe"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define BOOT_ID_LEN  36
 
@@ -166,4 +167,17 @@ char *machine_find_program(const char *name)
 		path += len + (path[len] == ':');
 	}
 	return NULL;
+}
+
+char *machine_own_program(void)
+{
+	char path[4096];
+	ssize_t n = readlink(OWN_PROGRAM, path, sizeof(path) - 1);
+
+	if (n > 0) {
+		path[n] = '\0';
+		if (is_program(path))
+			return xstrdup(path);
+	}
+	return xstrdup(OWN_PROGRAM);
 }

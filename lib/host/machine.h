@@ -35,5 +35,7 @@ struct fault *machine_free_bytes(int dir, uint64_t *bytes) MUST_CHECK;
  * first match in PATH (a sane default when PATH is unset).  NULL when there is none.  Owned.
  */
 char *machine_find_program(const char *name);
+/* machine_own_program() - a path that runs this very program, replaced or removed as it may be.  Owned. */
+char *machine_own_program(void);
 
 #endif

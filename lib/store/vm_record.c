@@ -35,6 +35,7 @@ static const struct field handles_fields[] = {
 	FIELD(struct vm_handles, id, FIELD_STRING),
 	FIELD(struct vm_handles, run_dir, FIELD_STRING),
 	FIELD_SUB(struct vm_handles, vmm, FIELD_RECORD, &process_id_type),
+	FIELD_SUB(struct vm_handles, console, FIELD_RECORD, &process_id_type),
 	FIELD(struct vm_handles, driver, FIELD_STRING),
 	FIELD(struct vm_handles, accel, FIELD_STRING),
 	FIELD(struct vm_handles, started, FIELD_STRING),

@@ -42,6 +42,7 @@ struct vm_handles {
 	char *id;	       /* of the VM: spec.json may be the file that is lost */
 	char *run_dir;	       /* directory of the sockets: it hangs on XDG_RUNTIME_DIR */
 	struct process_id vmm; /* the VMM's process */
+	struct process_id console; /* what keeps the console: vm/console.h */
 	char *driver;	       /* "qemu" */
 	char *accel;	       /* "kvm", "tcg" */
 	char *started;	       /* RFC 3339 */

@@ -17,6 +17,7 @@
 #define VM_HANDLES_FILE "handles.json"
 #define VM_OP_FILE	"op.json"
 #define VM_CONSOLE_FILE "console.log"
+#define VM_CONSOLE_OLD_FILE "console.old"
 #define VM_LOG_FILE	"vmm.log"
 #define VM_WORK_FILE	"work.ext4"
 #define VM_ROOT_FILE	"root.img"

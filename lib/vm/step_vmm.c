@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
+#include "vm/console.h"
 #include "vm/start_steps.h"
 
 #define TERM_WAIT_MS 3000
@@ -21,7 +22,7 @@ struct fault *step_vmm_probe(struct vm *vm, bool *there)
 }
 
 struct machine_paths {
-	char *kernel, *initrd, *console, *log, *root, *backing, *work, *modules, *mac;
+	char *kernel, *initrd, *log, *root, *backing, *work, *modules, *mac;
 };
 
 static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
@@ -33,7 +34,6 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 		.kernel = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
 					    KERNEL_VMLINUX_FILE),
 		.initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path),
-		.console = xasprintf("%s/" VM_CONSOLE_FILE, vm->dir.path),
 		.log = xasprintf("%s/" VM_LOG_FILE, vm->dir.path),
 		.root = xasprintf("%s/" VM_ROOT_FILE, vm->dir.path),
 		.work = xasprintf("%s/" VM_WORK_FILE, vm->dir.path),
@@ -62,14 +62,15 @@ static bool kernel_has_mmio(const struct kernel_record *kernel)
 }
 
 static void fill_machine(const struct vm *vm, const struct machine_paths *p,
-			 const struct kernel_record *kernel, struct vmm_machine *m)
+			 const struct kernel_record *kernel, int console,
+			 struct vmm_machine *m)
 {
 	*m = (struct vmm_machine){
 		.name = vm->spec.name,
 		.run_dir = vm->run_dir,
 		.kernel_path = p->kernel,
 		.initrd_path = p->initrd,
-		.console_path = p->console,
+		.console = console,
 		.log_path = p->log,
 		.vcpu = (unsigned int)vm->spec.vcpu,
 		.memory_bytes = vm->spec.memory_bytes,
@@ -89,11 +90,14 @@ static struct fault *launch(struct vm *vm, const struct vmm_choice *choice,
 {
 	struct machine_paths paths;
 	struct vmm_machine machine;
+	AUTO_FD console = -1;
 	struct fault *f;
 
+	process_id_release(&vm->handles.console);
+	TRY(console_start(&vm->dir, &console, &vm->handles.console));
 	f = make_paths(vm, &paths);
 	if (!f) {
-		fill_machine(vm, &paths, kernel, &machine);
+		fill_machine(vm, &paths, kernel, console, &machine);
 		f = choice->driver->launch(choice, &machine, &vm->handles.vmm);
 	}
 	free_paths(&paths);
@@ -155,5 +159,5 @@ struct fault *step_vmm_undo(struct vm *vm)
 		f = end_process(&id);
 	process_id_release(&id);
 	vm->vmm_stays = f != NULL; /* without what it uses it could not be found again */
-	return f;
+	return f ? f : console_end(&vm->handles.console);
 }

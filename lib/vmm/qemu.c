@@ -167,12 +167,11 @@ static struct fault *find(const char *run_dir, const char *initrd_path, bool *fo
 static void add_channels(struct args *a, const struct vmm_machine *m)
 {
 	AUTO_FREE char *run = escaped(m->run_dir);
-	AUTO_FREE char *console = escaped(m->console_path);
 	AUTO_FREE char *control = control_argument(m->run_dir);
 
 	add(a, "-chardev", "%s", control);
 	add(a, "-mon", "chardev=qmp,mode=control");
-	add(a, "-chardev", "file,id=console,path=%s", console);
+	add(a, "-chardev", "stdio,id=console,signal=off");
 	add(a, "-serial", "chardev:console");
 	add(a, "-device", "virtio-serial-%s,max_ports=%d", bus(a), GUEST_PORTS + 1);
 	for (int i = 0; i < GUEST_PORTS; i++) {
@@ -246,7 +245,7 @@ static struct fault *start(const struct args *a, const struct vmm_machine *m, in
 			   struct process_id *process)
 {
 	AUTO_FREE char *qmp_path = socket_path(m->run_dir);
-	struct spawn s = { .argv = (const char *const *)a->list.v, .in = SPAWN_NULL, .out = log,
+	struct spawn s = { .argv = (const char *const *)a->list.v, .in = SPAWN_NULL, .out = m->console,
 			   .err = log, .new_session = true };
 	struct child child = CHILD_INIT;
 	struct qmp *q = NULL;

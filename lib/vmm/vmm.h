@@ -47,7 +47,7 @@ struct vmm_machine {
 	const char *run_dir;	 /* absolute; holds the sockets, mode 0700 */
 	const char *kernel_path; /* uncompressed ELF */
 	const char *initrd_path;
-	const char *console_path; /* the guest's serial console is appended here */
+	int console; /* borrowed: the pipe for the guest's serial console, the VMM's standard output */
 	const char *log_path;	  /* the VMM's own messages */
 	unsigned int vcpu;
 	uint64_t memory_bytes;

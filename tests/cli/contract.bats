@@ -84,6 +84,25 @@ teardown() { teardown_stub; }
 	is "$output" y
 }
 
+@test "logs: however much a guest writes, at most 8 MiB of it are kept, its end among them" {
+	STUB_VMM_CONSOLE=20000 "$BANGER" vm create -q --name a > /dev/null
+	dir=$BANGER_STATE_DIR/vms/a
+	timeout 60 bash -c "until grep -q $(printf %062d 319999) $dir/console.log; do sleep 0.1; done"
+	[ "$(stat -c %s "$dir/console.log")" -le 4194304 ]
+	[ "$(stat -c %s "$dir/console.old")" -le 4194304 ]
+	"$BANGER" vm logs a > log
+	cat "$dir/console.old" "$dir/console.log" | cmp - log
+	is "$(tail -n 1 log)" "$(printf '%062d\r' 319999)"
+	awk 'NR > 1 && $1 + 0 != last + 1 { exit 1 } { last = $1 + 0 }' <(tail -n +2 log)
+	"$BANGER" vm stop -q a
+	"$BANGER" vm start -q a
+	timeout 60 bash -c "until [ -s $dir/console.log ]; do sleep 0.1; done"
+	is "$("$BANGER" vm logs a)" "console of the stub"
+	pgrep -r R,S,D -f "internal-console $dir"
+	"$BANGER" vm delete -q a
+	is "$(pgrep -r R,S,D -f "internal-console $dir")" ""
+}
+
 @test "every command, without privileges and with an empty environment, ends by itself" {
 	[ "$(id -u)" = 0 ] || skip "not root"
 	needs setpriv
