@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* start.c - the steps from files to a running VMM, and back. */
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "base/text.h"
-#include "image/rootfs.h"
-#include "kernel/kernel.h"
 #include "vm/start_steps.h"
 
 static const struct step start_steps[] = {
 	{ "run-dir", "making the directory for sockets", NULL, step_run_dir_apply,
 	  step_run_dir_undo },
 	{ "boot-archive", "writing the boot archive", NULL, step_boot_archive_apply,
-	  step_boot_archive_undo },
-	{ "vmm", "starting the virtual machine", step_vmm_probe, step_vmm_apply, step_vmm_undo },
+	  step_boot_archive_undo, step_boot_archive_check },
+	{ "vmm", "starting the virtual machine", step_vmm_probe, step_vmm_apply, step_vmm_undo,
+	  step_vmm_check },
 };
 
 void step_set_text(char **slot, char *text)
@@ -26,37 +21,6 @@ void step_set_text(char **slot, char *text)
 struct fault *vm_teardown(struct vm *vm)
 {
 	return steps_undo(vm, start_steps, ARRAY_LEN(start_steps));
-}
-
-/* What keeps the image from being used is said with the VM's name, and what helps when it is gone. */
-static struct fault *image_fault(const struct vm *vm, struct fault *f)
-{
-	bool gone = f && (fault_kind(f) == F_NOT_FOUND || fault_kind(f) == F_MISSING);
-
-	f = fault_wrap(f, "VM '%s'", vm->dir.name);
-	if (gone && !fault_hint_text(f))
-		f = fault_hint(f, "Get it again with: banger image pull %s", vm->spec.image);
-	return f;
-}
-
-static struct fault *preflight(struct vm *vm)
-{
-	AUTO_FREE char *image = NULL;
-	AUTO_FREE char *kernel = store_object_path(vm->store, COLLECTION_KERNELS, vm->spec.kernel,
-						   KERNEL_VMLINUX_FILE);
-	struct vmm_choice choice;
-
-	TRY(vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice));
-	vmm_choice_release(&choice);
-	TRY(image_fault(vm, image_rootfs_path(vm->store, vm->spec.image, &image)));
-	if (access(kernel, R_OK) < 0)
-		return fault_hint(fault_sys(F_MISSING, "kernel '%s' of VM '%s'", vm->spec.kernel,
-					    vm->dir.name),
-				  "Get it again with: banger kernel pull %s", vm->spec.kernel);
-	if (faccessat(vm->dir.fd, VM_ROOT_FILE, R_OK | W_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    faccessat(vm->dir.fd, VM_WORK_FILE, R_OK | W_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_sys(F_MISSING, "the disks of VM '%s'", vm->dir.name);
-	return NULL;
 }
 
 /* The outcome goes to spec.json: intent after success, the reason after failure. */
@@ -85,7 +49,7 @@ struct fault *vm_start(struct vm *vm, bool *already)
 	TRY(step_vmm_probe(vm, already));
 	if (*already)
 		return NULL;
-	TRY(preflight(vm));
+	TRY(steps_check(vm, start_steps, ARRAY_LEN(start_steps)));
 	f = vm_teardown(vm); /* what a crash left */
 	if (!f)
 		f = steps_run(vm, "start", start_steps, ARRAY_LEN(start_steps));

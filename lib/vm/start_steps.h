@@ -18,10 +18,12 @@ struct fault *step_run_dir_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_run_dir_undo(struct vm *vm) MUST_CHECK;
 
 /* step_boot_archive.c: initrd.img in the VM's directory, with the seed of this start. */
+struct fault *step_boot_archive_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_boot_archive_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_boot_archive_undo(struct vm *vm) MUST_CHECK;
 
 /* step_vmm.c: the process.  When undo cannot end it, vm->vmm_stays keeps what it uses. */
+struct fault *step_vmm_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_probe(struct vm *vm, bool *there) MUST_CHECK;
 struct fault *step_vmm_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_undo(struct vm *vm) MUST_CHECK;

@@ -2,6 +2,7 @@
 /* step_boot_archive.c - what the guest is told at this start, behind the kernel's initramfs. */
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -78,6 +79,18 @@ static struct fault *write_boot_archive(struct vm *vm, const struct image_record
 	seed_archive(&seed, &archive);
 	record_release(&seed_type, &seed);
 	return file_write_volatile(vm->dir.fd, VM_INITRD_FILE, archive.data, archive.len, 0600);
+}
+
+struct fault *step_boot_archive_check(const struct vm *vm)
+{
+	AUTO_FREE char *vmlinux = store_object_path(vm->store, COLLECTION_KERNELS, vm->spec.kernel,
+						    KERNEL_VMLINUX_FILE);
+
+	if (access(vmlinux, R_OK) < 0)
+		return fault_hint(fault_sys(F_MISSING, "kernel '%s' of VM '%s'", vm->spec.kernel,
+					    vm->dir.name),
+				  "Get it again with: banger kernel pull %s", vm->spec.kernel);
+	return NULL;
 }
 
 struct fault *step_boot_archive_apply(struct vm *vm)

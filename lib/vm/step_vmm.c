@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* step_vmm.c - the virtual machine monitor. */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "image/rootfs.h"
@@ -11,6 +13,37 @@
 
 #define TERM_WAIT_MS 3000
 #define KILL_WAIT_MS 10000
+
+/* What keeps the image from being used is said with the VM's name, and what helps when it is gone. */
+static struct fault *check_image(const struct vm *vm)
+{
+	AUTO_FREE char *path = NULL;
+	struct fault *f = image_rootfs_path(vm->store, vm->spec.image, &path);
+	bool gone = f && (fault_kind(f) == F_NOT_FOUND || fault_kind(f) == F_MISSING);
+
+	f = fault_wrap(f, "VM '%s'", vm->dir.name);
+	if (gone && !fault_hint_text(f))
+		f = fault_hint(f, "Get it again with: banger image pull %s", vm->spec.image);
+	return f;
+}
+
+static struct fault *check_disk(const struct vm *vm, const char *what, const char *file)
+{
+	if (faccessat(vm->dir.fd, file, R_OK | W_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_sys(F_MISSING, "the %s disk of VM '%s'", what, vm->dir.name);
+	return NULL;
+}
+
+struct fault *step_vmm_check(const struct vm *vm)
+{
+	struct vmm_choice choice = { 0 };
+	struct fault *f = vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice);
+
+	vmm_choice_release(&choice);
+	f = fault_attach(f, check_image(vm));
+	f = fault_attach(f, check_disk(vm, "root", VM_ROOT_FILE));
+	return fault_attach(f, check_disk(vm, "work", VM_WORK_FILE));
+}
 
 struct fault *step_vmm_probe(struct vm *vm, bool *there)
 {

@@ -24,6 +24,16 @@ static struct fault *undo_one(struct vm *vm, const struct step *s)
 	return s->undo ? fault_wrap(s->undo(vm), "undoing step '%s'", s->name) : NULL;
 }
 
+struct fault *steps_check(const struct vm *vm, const struct step *steps, size_t n)
+{
+	struct fault *f = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (steps[i].check)
+			f = fault_attach(f, steps[i].check(vm));
+	return f;
+}
+
 struct fault *steps_run(struct vm *vm, const char *verb, const struct step *steps, size_t n)
 {
 	struct fault *f = NULL;

@@ -19,10 +19,14 @@ struct step {
 	struct fault *(*probe)(struct vm *vm, bool *there); /* NULL = never there */
 	struct fault *(*apply)(struct vm *vm);
 	struct fault *(*undo)(struct vm *vm); /* NULL = nothing to undo */
+	/* What is missing for apply: files, programs, devices, permissions.  Makes nothing. */
+	struct fault *(*check)(const struct vm *vm); /* NULL = nothing to check */
 };
 
 #define STEPS_MAX 64
 
+/* steps_check() - run every check: all that is missing comes back at once, joined. */
+struct fault *steps_check(const struct vm *vm, const struct step *steps, size_t n) MUST_CHECK;
 /* steps_run() - apply @n steps in order; on a fault undo what this run did, the first fault first. */
 struct fault *steps_run(struct vm *vm, const char *verb, const struct step *steps,
 			size_t n) MUST_CHECK;

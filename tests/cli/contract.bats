@@ -103,6 +103,20 @@ teardown() { teardown_stub; }
 	is "$(pgrep -r R,S,D -f "internal-console $dir")" ""
 }
 
+@test "start: all that is missing is said at once, and nothing is made" {
+	"$BANGER" vm create -q --no-start --name a > /dev/null
+	rm "$BANGER_STATE_DIR/vms/a/work.ext4" "$BANGER_STATE_DIR/kernels/fake/vmlinux"
+	mv "$BANGER_STATE_DIR/images/small" away
+	BANGER_QEMU_BIN=/nowhere/qemu run "$BANGER" vm start a
+	is "$status" 1
+	has "$output" "/nowhere/qemu"
+	has "$output" "kernel 'fake'"
+	has "$output" "image 'small'"
+	has "$output" "the work disk of VM 'a'"
+	is "$(ls -A "$BANGER_RUN_DIR")" ""
+	is "$(ls "$BANGER_STATE_DIR/vms/a")" "$(printf '%s\n' lock root.img spec.json)"
+}
+
 @test "every command, without privileges and with an empty environment, ends by itself" {
 	[ "$(id -u)" = 0 ] || skip "not root"
 	needs setpriv
