@@ -12,6 +12,9 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } builtins[] = {
 	{ "connect", builtin_connect },
+	{ "grow", builtin_grow },
+	{ "ports", builtin_ports },
+	{ "stats", builtin_stats },
 };
 
 int builtin_run(int argc, char **argv)

@@ -16,4 +16,11 @@ int builtin_run(int argc, char **argv);
 /* connect PORT - standard input to, and standard output from, a TCP port of this machine. */
 int builtin_connect(int argc, char **argv);
 
+/* grow BYTES - wait until the work disk is that large and grow its file system into it. */
+int builtin_grow(int argc, char **argv);
+
+/* ports, stats - print struct guest_ports and struct guest_stats (guest/report.h) as JSON. */
+int builtin_ports(int argc, char **argv);
+int builtin_stats(int argc, char **argv);
+
 #endif

@@ -5,6 +5,7 @@
 #include "banger/commands.h"
 #include "banger/vm_select.h"
 #include "base/text.h"
+#include "vm/stats.h"
 #include "vm/vm.h"
 
 /* One VM as people and programs see it. */
@@ -71,8 +72,8 @@ static void fill_view(const struct vm *vm, struct view *v)
 		.directory = xstrdup(vm->dir.path),
 		.run_directory = copy_or_null(vm->run_dir),
 	};
-	if (vm_touched(vm))
-		v->touched = text_time(vm_touched(vm));
+	if (vm_last_used(vm))
+		v->touched = text_time(vm_last_used(vm));
 	record_copy(&vm_spec_type, &vm->spec, &v->spec);
 	record_copy(&vm_handles_type, &vm->handles, &v->handles);
 }

@@ -41,6 +41,10 @@ extern const struct command command_vm_start, command_vm_stop, command_vm_restar
 extern const struct command command_vm_ping, command_vm_health;
 /* cmd_vm_list.c */
 extern const struct command command_vm_list, command_vm_show, command_vm_logs;
+/* cmd_vm_stats.c, cmd_top.c */
+extern const struct command command_vm_stats, command_top;
+/* cmd_vm_ports.c, cmd_vm_wait.c */
+extern const struct command command_vm_ports, command_vm_wait;
 /* cmd_version.c */
 extern const struct command command_version;
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "store/session.h"
 #include "vm/labels.h"
 
 static struct fault *check_state(const char *state)
@@ -92,11 +91,3 @@ bool vm_select_fits(const struct vm_select *s, const char *state, const struct v
 	       (spec->created && text_parse_time(spec->created, &created) && created >= s->since);
 }
 
-time_t vm_touched(const struct vm *vm)
-{
-	time_t session = session_last(&vm->dir), command = 0;
-
-	if (!vm->spec.touched || !text_parse_time(vm->spec.touched, &command))
-		command = 0;
-	return session > command ? session : command;
-}

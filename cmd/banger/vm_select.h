@@ -17,9 +17,6 @@ struct fault *vm_select_from(const struct invocation *inv, struct vm_select *s) 
 void vm_select_release(struct vm_select *s);
 bool vm_select_fits(const struct vm_select *s, const char *state, const struct vm_spec *spec);
 
-/* vm_touched() - when a user last used it, by its records and its sessions; 0 = not known. */
-time_t vm_touched(const struct vm *vm);
-
 #define VM_SELECT_OPTIONS                                                                          \
 	{ .letter = 'f', .name = "filter", .value = "KEY=VALUE", .repeat = true,                   \
 	  .help = "only VMs with state=STATE, image=IMAGE, label=KEY or label=KEY=VALUE; several, "  \

@@ -314,6 +314,78 @@ static struct fault *power_button(const char *run_dir)
 	return f;
 }
 
+static void take_block(struct json entry, struct vmm_stats *out)
+{
+	AUTO_FREE char *node = NULL;
+	struct vmm_block *b = &out->blocks[out->n_blocks];
+	struct json stats;
+
+	if (out->n_blocks == VMM_DISKS_MAX || !json_get_string(entry, "node-name", &node) ||
+	    strncmp(node, "disk", 4) != 0 || strlen(node) >= sizeof(b->device) ||
+	    !json_get(entry, "stats", &stats))
+		return;
+	*b = (struct vmm_block){ .read_bytes = 0 };
+	memcpy(b->device, node, strlen(node) + 1);
+	json_get_u64(stats, "rd_bytes", &b->read_bytes);
+	json_get_u64(stats, "wr_bytes", &b->write_bytes);
+	json_get_u64(stats, "rd_operations", &b->reads);
+	json_get_u64(stats, "wr_operations", &b->writes);
+	out->n_blocks++;
+}
+
+static void take_vcpu(struct json entry, struct vmm_stats *out)
+{
+	if (out->n_vcpus < VMM_VCPUS_MAX &&
+	    json_get_u64(entry, "thread-id", &out->vcpu_threads[out->n_vcpus]))
+		out->n_vcpus++;
+}
+
+static struct fault *query(struct qmp *q, const char *command, int wait_ms, struct vmm_stats *out,
+			   void (*take)(struct json entry, struct vmm_stats *out))
+{
+	struct json_doc *doc = NULL;
+	struct json list, entry;
+	struct json_iter it;
+
+	TRY(qmp_query(q, command, NULL, wait_ms, &doc));
+	if (json_get(json_root(doc), "return", &list))
+		for (it = json_iter(list); json_next(&it, NULL, &entry);)
+			take(entry, out);
+	json_free(doc);
+	return NULL;
+}
+
+static struct fault *stats(const char *run_dir, int wait_ms, struct vmm_stats *out)
+{
+	AUTO_FREE char *path = socket_path(run_dir);
+	struct qmp *q = NULL;
+	struct fault *f;
+
+	*out = (struct vmm_stats){ .n_blocks = 0 };
+	TRY(qmp_open(path, wait_ms, -1, &q));
+	f = query(q, "query-blockstats", wait_ms, out, take_block);
+	if (!f)
+		f = query(q, "query-cpus-fast", wait_ms, out, take_vcpu);
+	qmp_close(q);
+	return f;
+}
+
+static struct fault *grow_disk(const char *run_dir, size_t index, uint64_t bytes, int wait_ms)
+{
+	AUTO_FREE char *path = socket_path(run_dir);
+	AUTO_FREE char *arguments = xasprintf("{\"node-name\":\"disk%zu\",\"size\":%llu}", index,
+					      (unsigned long long)bytes);
+	struct json_doc *doc = NULL;
+	struct qmp *q = NULL;
+	struct fault *f;
+
+	TRY(qmp_open(path, wait_ms, -1, &q));
+	f = qmp_query(q, "block_resize", arguments, wait_ms, &doc);
+	json_free(doc);
+	qmp_close(q);
+	return f;
+}
+
 const struct vmm_driver vmm_qemu = {
 	.name = "qemu",
 	.qcow2 = true,
@@ -321,4 +393,6 @@ const struct vmm_driver vmm_qemu = {
 	.find = find,
 	.launch = launch,
 	.power_button = power_button,
+	.stats = stats,
+	.grow_disk = grow_disk,
 };

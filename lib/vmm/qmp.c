@@ -116,9 +116,11 @@ void qmp_close(struct qmp *q)
 	free(q);
 }
 
-static struct fault *send_command(struct qmp *q, const char *command)
+static struct fault *send_command(struct qmp *q, const char *command, const char *arguments)
 {
-	AUTO_FREE char *line = xasprintf("{\"execute\":\"%s\"}\n", command);
+	AUTO_FREE char *line = xasprintf("{\"execute\":\"%s\"%s%s}\n", command,
+					 arguments ? ",\"arguments\":" : "",
+					 arguments ? arguments : "");
 	size_t len = strlen(line);
 
 	/* Far smaller than a socket's buffer, so it is sent whole or not at all. */
@@ -127,7 +129,8 @@ static struct fault *send_command(struct qmp *q, const char *command)
 	return NULL;
 }
 
-static struct fault *await_answer(struct qmp *q, const char *command, int64_t deadline)
+static struct fault *await_answer(struct qmp *q, const char *command, int64_t deadline,
+				  struct json_doc **answer)
 {
 	for (;;) {
 		struct json_doc *doc = NULL;
@@ -140,6 +143,10 @@ static struct fault *await_answer(struct qmp *q, const char *command, int64_t de
 		failed = !done && json_get(json_root(doc), "error", &part);
 		if (failed && !json_get_string(part, "desc", &reason))
 			reason = xstrdup("no reason given");
+		if (done && answer) {
+			*answer = doc;
+			return NULL;
+		}
 		json_free(doc);
 		if (failed)
 			return fault_new(F_TOOL, "QEMU refused '%s': %s", command, reason);
@@ -148,15 +155,31 @@ static struct fault *await_answer(struct qmp *q, const char *command, int64_t de
 	}
 }
 
+static struct fault *negotiate(struct qmp *q, int64_t deadline)
+{
+	if (q->negotiated)
+		return NULL;
+	TRY(send_command(q, "qmp_capabilities", NULL));
+	TRY(await_answer(q, "qmp_capabilities", deadline, NULL));
+	q->negotiated = true;
+	return NULL;
+}
+
 struct fault *qmp_run(struct qmp *q, const char *command, int wait_ms)
 {
 	int64_t deadline = clock_deadline(wait_ms);
 
-	if (!q->negotiated) {
-		TRY(send_command(q, "qmp_capabilities"));
-		TRY(await_answer(q, "qmp_capabilities", deadline));
-		q->negotiated = true;
-	}
-	TRY(send_command(q, command));
-	return await_answer(q, command, deadline);
+	TRY(negotiate(q, deadline));
+	TRY(send_command(q, command, NULL));
+	return await_answer(q, command, deadline, NULL);
+}
+
+struct fault *qmp_query(struct qmp *q, const char *command, const char *arguments, int wait_ms,
+			struct json_doc **doc)
+{
+	int64_t deadline = clock_deadline(wait_ms);
+
+	TRY(negotiate(q, deadline));
+	TRY(send_command(q, command, arguments));
+	return await_answer(q, command, deadline, doc);
 }

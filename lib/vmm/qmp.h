@@ -7,6 +7,7 @@
 #define BANGER_VMM_QMP_H
 
 #include "base/fault.h"
+#include "base/json.h"
 
 struct qmp;
 
@@ -20,5 +21,11 @@ struct fault *qmp_open(const char *path, int wait_ms, int pidfd, struct qmp **q)
 void qmp_close(struct qmp *q);
 /* qmp_run() - run a command without arguments and wait for its answer, at most @wait_ms. */
 struct fault *qmp_run(struct qmp *q, const char *command, int wait_ms) MUST_CHECK;
+/*
+ * qmp_query() - the same with @arguments, a JSON object as text (NULL = none), and the answer: its
+ * member "return".  @doc: out, owned.  F_TOOL with QEMU's words when it refuses.
+ */
+struct fault *qmp_query(struct qmp *q, const char *command, const char *arguments, int wait_ms,
+			struct json_doc **doc) MUST_CHECK;
 
 #endif

@@ -66,6 +66,21 @@ struct vmm_choice {
 };
 void vmm_choice_release(struct vmm_choice *choice);
 
+/* Counters of a running machine, as far as the driver has them. */
+struct vmm_block {
+	char device[16]; /* "disk0": root, "disk1": work, "disk2": modules */
+	uint64_t read_bytes, write_bytes, reads, writes;
+};
+#define VMM_VCPUS_MAX 256
+struct vmm_stats {
+	struct vmm_block blocks[VMM_DISKS_MAX];
+	size_t n_blocks;
+	uint64_t vcpu_threads[VMM_VCPUS_MAX]; /* thread ids of the VMM's process */
+	size_t n_vcpus;
+};
+/* Of vmm_machine.disks, as vm/step_vmm.c fills it. */
+enum { VMM_DISK_ROOT, VMM_DISK_WORK, VMM_DISK_MODULES };
+
 struct vmm_driver {
 	const char *name;
 	bool qcow2; /* reads qcow2 disks */
@@ -86,6 +101,13 @@ struct vmm_driver {
 				struct process_id *process);
 	/* power_button() - ask the guest politely through virtual hardware. */
 	struct fault *(*power_button)(const char *run_dir);
+	/* stats() - ask the running VMM, waiting at most @wait_ms.  NULL = the driver cannot. */
+	struct fault *(*stats)(const char *run_dir, int wait_ms, struct vmm_stats *out);
+	/*
+	 * grow_disk() - disk number @index of the running machine, a raw file, gets @bytes: the file
+	 * grows if it is smaller, and the guest is told.  NULL = the driver cannot.
+	 */
+	struct fault *(*grow_disk)(const char *run_dir, size_t index, uint64_t bytes, int wait_ms);
 };
 
 extern const struct vmm_driver vmm_qemu;

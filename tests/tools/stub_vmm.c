@@ -9,6 +9,8 @@
  *	flood        prints without end
  *	lie BYTES    sends BYTES in place of a frame
  *
+ * Built-ins of the agent print the file of their name in the directory STUB_VMM_BUILTINS.
+ *
  * It starts in a millisecond, so life cycles can be tested by the hundred.  STUB_VMM_CONSOLE=N makes
  * it write N KiB to the console first.
  */
@@ -143,10 +145,31 @@ static void on_qmp(struct client *c)
 	}
 }
 
+static void run_builtin(struct client *c, const char *name)
+{
+	const char *dir = getenv("STUB_VMM_BUILTINS");
+	AUTO_FREE char *path = xasprintf("%s/%s", dir ? dir : "", name);
+	AUTO_FILE file = fopen(path, "re");
+	struct buf out = BUF_INIT;
+	char data[4096];
+	size_t n;
+
+	frame_add_u32(&out, FRAME_STARTED, 1);
+	while (file && (n = fread(data, 1, sizeof(data), file)) > 0)
+		frame_add(&out, FRAME_STDOUT, 0, data, n);
+	frame_add_exit(&out, FRAME_EXITED, file ? 0 : 127, NULL);
+	say_buf(c, &out);
+}
+
 static void run_command(struct client *c, const struct frame_exec *e)
 {
 	const char *what = e->argv.n ? e->argv.v[0] : "";
 	struct buf out = BUF_INIT;
+
+	if (e->builtin) {
+		run_builtin(c, what);
+		return;
+	}
 
 	if (!strcmp(what, "lie")) {
 		buf_adds(&out, e->argv.n > 1 ? e->argv.v[1] : "");

@@ -1,0 +1,54 @@
+#!/usr/bin/env bats
+# stats, ports, wait and set with real guests under load.
+
+bats_require_minimum_version 1.5.0
+BANGER=${BANGER:-$BATS_TEST_DIRNAME/../../build/banger}
+export BANGER
+load helpers
+
+setup_file() { vm_setup_file; }
+setup() { vm_setup; }
+teardown() { vm_teardown; }
+
+@test "stats follow load in the guest: CPU, memory, disks" {
+	"$BANGER" vm run -q -d --name a --disk-size 64M
+	"$BANGER" vm wait a
+	before=$("$BANGER" vm stats --json a)
+	[ "$(jq '.[0].guest.memory_total_bytes' <<< "$before")" -gt 100000000 ]
+	[ "$(jq '.[0].pss_bytes' <<< "$before")" -gt 0 ]
+	[ "$(jq '.[0].vcpu_threads | length' <<< "$before")" -eq 1 ]
+	"$BANGER" vm exec a -- sh -c 'dd if=/dev/urandom of=/root/f bs=1M count=8 2>&1; sync;
+		dd if=/dev/zero of=/dev/shm/m bs=1M count=40 2> /dev/null || mkdir -p /tmp/t && mount -t tmpfs t /tmp/t &&
+		dd if=/dev/zero of=/tmp/t/m bs=1M count=40 2> /dev/null; i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done'
+	after=$("$BANGER" vm stats --json a)
+	less() { [ "$(jq "$1" <<< "$before")" -lt "$(jq "$1" <<< "$after")" ] || { echo "$1"; return 1; }; }
+	less '.[0].cpu_ms'
+	less '.[0].vcpu_threads[0].cpu_ms'
+	less '.[0].guest.cpu_ms'
+	less '.[0].work_allocated_bytes'
+	less '[.[0].disks[] | select(.device == "work").write_bytes][0]'
+	less '.[0].guest.memory_total_bytes - .[0].guest.memory_available_bytes'
+	[ "$(jq '[.[0].disks[] | select(.device == "work").write_bytes][0]' <<< "$after")" -gt 8000000 ]
+	"$BANGER" vm stats
+}
+
+@test "ports of a real guest, a web server as URL, wait for a port" {
+	"$BANGER" vm run -q -d --name a --disk-size 64M
+	"$BANGER" vm wait a
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$BANGER" vm exec a -- sh -c 'mkdir /tmp/w; echo hi > /tmp/w/index.html
+		(sleep 1; setsid httpd -p 8080 -h /tmp/w; setsid httpd -p 127.0.0.1:8081 -h /tmp/w) > /dev/null 2>&1 &
+		ifconfig lo 127.0.0.1 up; mkdir -p /var/lib/misc; touch /var/lib/misc/udhcpd.leases
+		printf "interface lo\nstart 127.0.0.2\nend 127.0.0.9\n" > /tmp/c
+		setsid udhcpd -f /tmp/c > /tmp/l 2>&1 & exit 0'
+	"$BANGER" vm wait a --for port:8080 -t 2m
+	"$BANGER" vm wait a --for port:8081 -t 2m
+	list=$("$BANGER" vm ports --json a)
+	echo "$list"
+	[ "$(jq -r '.[] | select(.port == 8080) | [.process, .user, .endpoint, .url] | join(" ")' <<< "$list")" = \
+		"httpd root a.vm:8080 http://a.vm:8080/" ]
+	[ "$(jq -r '.[] | select(.port == 8081).endpoint' <<< "$list")" = null ]
+	[ "$(jq -r '.[] | select(.protocol == "udp").port' <<< "$list")" = 67 ]
+	run "$BANGER" vm wait a --for ssh -t 1s
+	[ "$status" -eq 1 ]
+}
