@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_vm_restart,
 	&command_vm_kill,
 	&command_vm_delete,
+	&command_vm_set,
 	&command_image,
 	&command_image_import,
 	&command_image_pull,

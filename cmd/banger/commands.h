@@ -45,6 +45,8 @@ extern const struct command command_vm_list, command_vm_show, command_vm_logs;
 extern const struct command command_vm_stats, command_top;
 /* cmd_vm_ports.c, cmd_vm_wait.c */
 extern const struct command command_vm_ports, command_vm_wait;
+/* cmd_vm_set.c */
+extern const struct command command_vm_set;
 /* cmd_version.c */
 extern const struct command command_version;
 

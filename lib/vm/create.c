@@ -40,7 +40,7 @@ static struct fault *check_range(const char *what, uint64_t value, uint64_t min,
 	return fault_new(F_INVALID, "%s %s is out of range: from %s to %s", what, have, low, high);
 }
 
-static struct fault *check_sizes(const struct vm_spec *spec)
+struct fault *vm_sizes_check(const struct vm_spec *spec)
 {
 	uint64_t total = machine_memory_total();
 
@@ -299,7 +299,7 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(image_check_wanted(spec->image));
 	if (spec->kernel)
 		TRY(name_check_object("kernel", spec->kernel));
-	TRY(check_sizes(spec));
+	TRY(vm_sizes_check(spec));
 	TRY(check_words(spec));
 	TRY(labels_normalise(&spec->labels));
 	TRY(limits_check(spec));

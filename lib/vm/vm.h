@@ -103,6 +103,9 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 			void (*announce)(void *context, const struct vm_spec *spec), void *context,
 			char **name) MUST_CHECK;
 
+/* vm_sizes_check() - CPUs, memory and disks are in range on this host.  F_INVALID. */
+struct fault *vm_sizes_check(const struct vm_spec *spec) MUST_CHECK;
+
 /*
  * vm_start() - start a VM that is locked.  Running already is success (*@already).
  * F_MISSING, F_UNSUPPORTED found before anything is made; F_TOOL with what the VMM said.  On any

@@ -52,3 +52,27 @@ teardown() { vm_teardown; }
 	run "$BANGER" vm wait a --for ssh -t 1s
 	[ "$status" -eq 1 ]
 }
+
+@test "the work disk of a running VM grows, its files stay, and a kill on the way loses nothing" {
+	"$BANGER" vm run -q -d --name a --disk-size 64M
+	"$BANGER" vm wait a
+	total() { "$BANGER" vm stats --json a | jq '.[0].guest.work_total_bytes'; }
+	"$BANGER" vm exec a -- sh -c 'dd if=/dev/urandom of=/root/f bs=1M count=20 2> /dev/null; sync; md5sum < /root/f' > "$BATS_TEST_TMPDIR/sum"
+	[ "$(total)" -lt $((64 * 1024 * 1024)) ]
+	"$BANGER" vm set a --disk-size 512M
+	[ "$(total)" -gt $((440 * 1024 * 1024)) ]
+	[ "$("$BANGER" vm exec a -- sh -c 'md5sum < /root/f')" = "$(cat "$BATS_TEST_TMPDIR/sum")" ]
+	# The VMM dies in the middle of the next growth.
+	"$BANGER" vm set a --disk-size 2G &
+	sleep 0.02
+	kill -9 "$(jq .vmm.pid "$BANGER_STATE_DIR/vms/a/handles.json")"
+	wait $! || true
+	"$BANGER" vm wait a --for stopped
+	"$BANGER" vm set a --disk-size 2G
+	"$BANGER" vm start a
+	"$BANGER" vm wait a
+	[ "$(total)" -gt $((1800 * 1024 * 1024)) ]
+	[ "$("$BANGER" vm exec a -- sh -c 'md5sum < /root/f')" = "$(cat "$BATS_TEST_TMPDIR/sum")" ]
+	"$BANGER" vm stop -q a
+	e2fsck -fn "$BANGER_STATE_DIR/vms/a/work.ext4"
+}
