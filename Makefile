@@ -29,7 +29,8 @@ LIB_SRC   := $(sort $(wildcard lib/*/*.c))
 CMD_SRC   := $(sort $(wildcard cmd/banger/*.c))
 AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
              $(addprefix lib/base/,mem.c fault.c buf.c json.c record.c) \
-             $(wildcard lib/guest/frame.c lib/guest/seed.c lib/guest/report.c)
+             $(wildcard lib/guest/frame.c lib/guest/seed.c lib/guest/report.c) \
+             $(wildcard lib/guest/tar_*.c lib/guest/tree_*.c)
 LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/catalog_json.o \
              $(if $(wildcard cmd/banger-agent/main.c),$(BUILD)/agent_image.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)

@@ -15,6 +15,10 @@ static const struct {
 	{ "grow", builtin_grow },
 	{ "ports", builtin_ports },
 	{ "stats", builtin_stats },
+	{ "put", builtin_put },
+	{ "get", builtin_get },
+	{ "get-list", builtin_get_list },
+	{ "kind", builtin_kind },
 };
 
 int builtin_run(int argc, char **argv)

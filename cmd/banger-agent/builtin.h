@@ -23,4 +23,13 @@ int builtin_grow(int argc, char **argv);
 int builtin_ports(int argc, char **argv);
 int builtin_stats(int argc, char **argv);
 
+/* put DIR - unpack a tar stream below a directory, which is made when absent. */
+int builtin_put(int argc, char **argv);
+/* get PATH - a file or tree as a tar stream; "PATH/." = what is in it. */
+int builtin_get(int argc, char **argv);
+/* get-list DIR - the files below a directory that standard input names, each ended by a NUL. */
+int builtin_get_list(int argc, char **argv);
+/* kind PATH - "file", "directory", "other" or "absent"; links are followed. */
+int builtin_kind(int argc, char **argv);
+
 #endif
