@@ -33,6 +33,7 @@
 #include "network.h"
 #include "power.h"
 #include "settings.h"
+#include "ssh.h"
 #include "systemd.h"
 #include "tree.h"
 #include "work.h"
@@ -247,6 +248,7 @@ static void set_up_image(struct machine *m)
 	set_up_dev();
 	say_fault(mount_modules(&m->seed));
 	settings_apply(&m->seed);
+	say_fault(ssh_place(&m->seed));
 	say_fault(network_up(&m->seed.net));
 }
 

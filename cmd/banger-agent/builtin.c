@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "guest/ssh_server.h"
 
 static const struct {
 	const char *name;
@@ -19,6 +20,7 @@ static const struct {
 	{ "get", builtin_get },
 	{ "get-list", builtin_get_list },
 	{ "kind", builtin_kind },
+	{ SSH_SERVER, builtin_ssh },
 };
 
 int builtin_run(int argc, char **argv)

@@ -7,6 +7,8 @@
 #ifndef BANGER_AGENT_BUILTIN_H
 #define BANGER_AGENT_BUILTIN_H
 
+#include <stdbool.h>
+
 /*
  * builtin_run() - run the part named @argv[0] with its arguments.
  * Return: its exit status; 127 when this agent has no such part.
@@ -15,6 +17,11 @@ int builtin_run(int argc, char **argv);
 
 /* connect PORT - standard input to, and standard output from, a TCP port of this machine. */
 int builtin_connect(int argc, char **argv);
+/* connect_probe() - does something listen on @port of this machine? */
+bool connect_probe(unsigned int port);
+
+/* ssh [KEY | --ask] - a connection to the ssh server: guest/ssh_server.h. */
+int builtin_ssh(int argc, char **argv);
 
 /* grow BYTES - wait until the work disk is that large and grow its file system into it. */
 int builtin_grow(int argc, char **argv);

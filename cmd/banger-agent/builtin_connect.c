@@ -123,6 +123,13 @@ static int dial_port(in_port_t port)
 	return fd;
 }
 
+bool connect_probe(unsigned int port)
+{
+	AUTO_FD sock = dial_port(htons((in_port_t)port));
+
+	return sock >= 0;
+}
+
 int builtin_connect(int argc, char **argv)
 {
 	char *end = NULL;

@@ -47,6 +47,10 @@ extern const struct command command_vm_stats, command_top;
 extern const struct command command_vm_ports, command_vm_wait;
 /* cmd_vm_set.c */
 extern const struct command command_vm_set;
+/* cmd_ssh_config.c */
+extern const struct command command_ssh_config;
+/* cmd_vm_ssh.c */
+extern const struct command command_vm_ssh, command_vm_proxy, command_internal_known_hosts;
 /* cmd_version.c */
 extern const struct command command_version;
 

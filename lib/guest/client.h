@@ -38,6 +38,8 @@ struct fault *guest_connect(const struct guest_address *address, int deadline_ms
 			    struct guest **out) MUST_CHECK;
 void guest_close(struct guest *g);
 
+#define GUEST_ERR_TEXT_MAX 4096
+
 struct guest_exec {
 	const char *const *argv; /* NULL-terminated; argv[0] NULL = the user's login shell */
 	const char *const *env;	 /* "K=V", NULL-terminated, added last; NULL = none */
@@ -47,11 +49,13 @@ struct guest_exec {
 	bool tty;		 /* allocate a pty; then there is no separate stderr */
 	uint16_t rows, columns;	 /* of the pty */
 	int in;			 /* read from here; -1 = no standard input (the guest sees EOF) */
-	int out, err;		 /* written to */
+	int out, err;		 /* written to; -1 = thrown away */
+	struct buf *err_text;	 /* gets the first GUEST_ERR_TEXT_MAX bytes of stderr, @err none */
 	int resize_fd;		 /* readable when the terminal's size changed; -1 = never */
 	void (*size)(void *context, uint16_t *rows, uint16_t *columns); /* asked after a resize */
 	void *size_context;
 	int64_t timeout_ms;	 /* kept on the host; 0 = none */
+	bool signals_end;	 /* SIGINT and SIGTERM end the wait at once, none is passed on */
 };
 
 struct guest_status {

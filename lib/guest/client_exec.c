@@ -73,7 +73,7 @@ static size_t sink_left(const struct sink *s)
 
 static void sink_add(struct sink *s, const struct frame *f)
 {
-	if (!s->gone)
+	if (!s->gone && s->fd >= 0)
 		buf_add(&s->pending, f->data, f->len);
 }
 
@@ -137,6 +137,14 @@ static struct fault *on_exit_frame(struct pump *p, const struct frame *f)
 	return NULL;
 }
 
+static void keep_err(struct buf *text, const struct frame *f)
+{
+	size_t room = GUEST_ERR_TEXT_MAX - (text->len < GUEST_ERR_TEXT_MAX ? text->len
+									     : GUEST_ERR_TEXT_MAX);
+
+	buf_add(text, f->data, f->len < room ? f->len : room);
+}
+
 static struct fault *on_frame(struct pump *p, const struct frame *f)
 {
 	if (p->ended)
@@ -151,7 +159,10 @@ static struct fault *on_frame(struct pump *p, const struct frame *f)
 		sink_add(&p->out, f);
 		return NULL;
 	case FRAME_STDERR:
-		sink_add(&p->err, f);
+		if (p->e->err_text)
+			keep_err(p->e->err_text, f);
+		else
+			sink_add(&p->err, f);
 		return NULL;
 	case FRAME_CREDIT:
 		return on_credit(p, f);
@@ -205,7 +216,7 @@ static struct fault *on_cancel(struct pump *p)
 
 	if (read(cancel_fd(), &count, sizeof(count)) != sizeof(count))
 		return NULL;
-	if (p->e->tty || p->forwarded || count > 1)
+	if (p->e->tty || p->e->signals_end || p->forwarded || count > 1)
 		return cancel_check();
 	p->forwarded = true;
 	frame_add_u32(&p->g->out, FRAME_SIGNAL, (uint32_t)cancel_signal());

@@ -37,6 +37,7 @@ struct seed {
 	bool run_entrypoint; /* start `entrypoint` as a service when the image has no init */
 	struct strings entrypoint; /* argv: the image's entry point and cmd */
 	char *entrypoint_user; /* as in image_config; NULL = root */
+	char *ssh_host_key;  /* text of a private key for the ssh server; NULL = none */
 	uint64_t time_ns;    /* wall clock of the host at start, ns since the epoch */
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -178,4 +179,20 @@ struct fault *process_wait_gone(int pidfd, int ms, bool *gone)
 		}
 		TRY(cancel_check());
 	}
+}
+
+char *process_program(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return xstrdup("banger");
+	path[n] = '\0';
+	return xstrdup(path);
+}
+
+char *process_fd_path(int fd)
+{
+	return xasprintf("/proc/%d/fd/%d", (int)getpid(), fd);
 }

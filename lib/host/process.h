@@ -54,4 +54,9 @@ struct fault *process_kill(int pidfd, int number) MUST_CHECK;
  */
 struct fault *process_wait_gone(int pidfd, int ms, bool *gone) MUST_CHECK;
 
+/* process_program() - absolute path of this program's file; "banger" when nobody knows.  Owned. */
+char *process_program(void);
+/* process_fd_path() - a path by which a child can open what @fd is, as long as we have it open.  Owned. */
+char *process_fd_path(int fd);
+
 #endif

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -46,44 +47,6 @@ void credentials_release(struct credentials *c)
 bool credentials_empty(const struct credentials *c)
 {
 	return !c->user && !c->identity_token;
-}
-
-/* -- base64 -- */
-
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static bool base64_decode(const char *text, struct buf *out)
-{
-	uint32_t bits = 0;
-	int have = 0;
-
-	for (; *text && *text != '='; text++) {
-		const char *digit = strchr(base64_digits, *text);
-
-		if (!digit)
-			return false;
-		bits = bits << 6 | (uint32_t)(digit - base64_digits);
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		buf_addc(out, (char)(bits >> have & 0xff));
-	}
-	return strspn(text, "=") == strlen(text);
-}
-
-static void base64_encode(const char *data, size_t len, struct buf *out)
-{
-	for (size_t i = 0; i < len; i += 3) {
-		size_t n = len - i < 3 ? len - i : 3;
-		uint32_t bits = 0;
-
-		for (size_t k = 0; k < 3; k++)
-			bits = bits << 8 | (k < n ? (unsigned char)data[i + k] : 0);
-		for (size_t k = 0; k < 4; k++)
-			buf_addc(out, k <= n ? base64_digits[bits >> (18 - 6 * k) & 63] : '=');
-	}
 }
 
 char *credentials_basic(const struct credentials *c)

@@ -22,7 +22,8 @@
 #define QEMU_PROGRAM "qemu-system-x86_64"
 #endif
 
-enum setting_kind { SETTING_TEXT, SETTING_WORD, SETTING_PROGRAM, SETTING_COUNT, SETTING_SIZE };
+enum setting_kind { SETTING_TEXT, SETTING_WORD, SETTING_PROGRAM, SETTING_PATH, SETTING_COUNT,
+		    SETTING_SIZE };
 
 struct setting {
 	struct setting_info info;
@@ -43,6 +44,10 @@ static const struct setting settings[] = {
 	  SETTING_TEXT, AT(default_kernel), "debian-12" },
 	{ { "defaults.vmm", "BANGER_VMM", "program that runs virtual machines", "auto", "auto qemu" },
 	  SETTING_WORD, AT(vmm), "auto" },
+	{ { "defaults.ssh_key_path", "BANGER_SSH_KEY_PATH",
+	    "private key that 'vm ssh' uses: auto, an absolute path or one that starts with ~/",
+	    "auto: a key of banger's own" },
+	  SETTING_PATH, AT(ssh_key_path), "auto" },
 	{ { "vm_defaults.vcpu", "BANGER_VCPU", "virtual CPUs",
 	    "a quarter of the CPUs, at least 2 and at most 4" },
 	  SETTING_COUNT, AT(vcpu), NULL, 1, VCPU_MAX },
@@ -119,6 +124,11 @@ static struct fault *check_text(const struct setting *s, const char *value)
 	if (s->kind == SETTING_PROGRAM && strchr(value, '/') && value[0] != '/')
 		return fault_new(F_INVALID,
 				 "%s: '%s' is neither a program's name nor an absolute path",
+				 s->info.key, value);
+	if (s->kind == SETTING_PATH && strcmp(value, "auto") != 0 && value[0] != '/' &&
+	    strncmp(value, "~/", 2) != 0)
+		return fault_new(F_INVALID,
+				 "%s: '%s' is neither an absolute path nor one that starts with ~/",
 				 s->info.key, value);
 	return NULL;
 }

@@ -22,6 +22,7 @@
 struct config {
 	char *default_image;	       /* "debian-bookworm" */
 	char *default_kernel;	       /* "debian-12" */
+	char *ssh_key_path;	       /* "auto", absolute, or "~/..." */
 	char *vmm;		       /* "auto", "qemu" */
 	char *qemu_bin;		       /* program name or absolute path */
 	uint64_t vcpu;		       /* [vm_defaults] */

@@ -407,3 +407,11 @@ struct fault *store_cache_dir(const struct store *s, const char *sub, int *fd)
 				      strlen(CACHE_TAG_TEXT), 0600));
 	return dir_make(cache, sub, 0700, fd);
 }
+
+char *store_ssh_path(const struct store *s, const struct user *user)
+{
+	AUTO_FREE char *theirs = user->by_sudo ? user_xdg(user, "XDG_STATE_HOME", ".local/state")
+					       : NULL;
+
+	return theirs ? xasprintf("%s/banger/ssh", theirs) : xasprintf("%s/ssh", s->path);
+}

@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "base/json.h"
+#include "host/user.h"
 #include "store/lock.h"
 
 #define STORE_LAYOUT_VERSION 1
@@ -103,6 +104,12 @@ void store_uses_find(const struct records *uses, enum collection c, const char *
  */
 struct fault *store_users(const struct store *s, enum collection c, const char *name,
 			  struct strings *vms) MUST_CHECK;
+
+/*
+ * store_ssh_path() - the directory of the client's ssh key, perhaps not there: ssh/ in the state
+ * directory or, under sudo, what that is for @user, whose key it is.  Owned.
+ */
+char *store_ssh_path(const struct store *s, const struct user *user);
 
 /* store_cache_dir() - open cache/<sub> below the state directory, created on demand. */
 struct fault *store_cache_dir(const struct store *s, const char *sub, int *fd) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "disk/ext4.h"
 #include "disk/root_disk.h"
+#include "guest/ssh_key.h"
 #include "host/machine.h"
 #include "image/image.h"
 #include "image/rootfs.h"
@@ -215,6 +216,7 @@ static struct fault *fill_dir(const struct store *s, const struct vm_dir *dir, b
 	free(spec->disk_mode);
 	spec->disk_mode = xstrdup(made);
 	TRY(make_work_disk(dir, spec->disk_bytes));
+	TRY(ssh_host_key_ensure(dir->fd, spec->name));
 	return vm_spec_write(dir, spec);
 }
 

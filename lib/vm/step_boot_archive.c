@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "guest/seed.h"
+#include "guest/ssh_key.h"
 #include "image/image.h"
 #include "kernel/kernel.h"
 #include "vm/start_steps.h"
@@ -66,18 +67,34 @@ static void fill_seed(const struct vm_spec *spec, const struct image_record *ima
 	add_all(&seed->entrypoint, &image->config.cmd);
 }
 
+/* A VM of a banger that made no keys gets one now. */
+static struct fault *add_host_key(const struct vm *vm, struct seed *seed)
+{
+	AUTO_BUF key = BUF_INIT;
+
+	TRY(ssh_host_key_ensure(vm->dir.fd, vm->spec.name));
+	TRY(ssh_host_key_read(vm->dir.fd, &key));
+	seed->ssh_host_key = buf_steal(&key);
+	return NULL;
+}
+
 static struct fault *write_boot_archive(struct vm *vm, const struct image_record *image,
 					const struct kernel_record *kernel)
 {
 	AUTO_BUF archive = BUF_INIT;
 	AUTO_FD dir = -1;
 	struct seed seed;
+	struct fault *f;
 
 	TRY(store_object_open(vm->store, COLLECTION_KERNELS, vm->spec.kernel, &dir));
 	TRY(file_read(dir, KERNEL_INITRD_FILE, 256 * MIB, &archive));
 	fill_seed(&vm->spec, image, kernel, &seed);
-	seed_archive(&seed, &archive);
+	f = add_host_key(vm, &seed);
+	if (!f)
+		seed_archive(&seed, &archive);
 	record_release(&seed_type, &seed);
+	if (f)
+		return f;
 	return file_write_volatile(vm->dir.fd, VM_INITRD_FILE, archive.data, archive.len, 0600);
 }
 

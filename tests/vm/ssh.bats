@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# ssh into real machines: the client's statuses and words, pinned host keys, and other programs that use
+# ssh.
+
+load helpers
+
+setup_file() { vm_setup_file --debian; }
+setup()
+{
+	vm_setup
+	export BANGER_IMAGE=debian-bookworm BANGER_MEMORY=768M
+	export HOME=$BATS_TEST_TMPDIR/home
+	mkdir -p "$HOME"
+}
+teardown() { vm_teardown; }
+
+# remote STATUS WORD... - run a command in VM a by ssh; fails when its status is another one.
+remote()
+{
+	run "-$1" --separate-stderr "$BANGER" vm ssh a -- "${@:2}"
+	echo "$output $stderr" >&2
+}
+
+@test "lesson 79: words and statuses arrive as they are, without a NIC, and nothing of the user's changes" {
+	"$BANGER" vm create -q --net none --name a > /dev/null
+	remote 42 sh -c 'exit 42'
+	remote 0 printf '<%s>' 'a b' "it's" '$HOME' '*' '' '"' '\'
+	[ "$output" = '<a b><it'\''s><$HOME><*><><"><\>' ]
+	remote 255 sh -c 'exit 255'
+	[ -z "$stderr" ]
+	remote 137 sh -c 'kill -9 $$'
+	remote 127 no-such-command
+	remote 126 /etc/passwd
+	remote 0 cat /proc/1/comm
+	head -c 3000000 /dev/urandom > "$BATS_TEST_TMPDIR/bytes"
+	"$BANGER" vm ssh a -- cat < "$BATS_TEST_TMPDIR/bytes" | cmp - "$BATS_TEST_TMPDIR/bytes"
+	[ ! -e "$HOME/.ssh" ]
+	[ "$(stat -c %a "$BANGER_STATE_DIR/ssh/id_ed25519")" = 600 ]
+	# A shell on a terminal, and the line after it.
+	run timeout 120 script -qec "$BANGER vm ssh a" /dev/null < <(sleep 4; echo 'tty; exit 3'; sleep 2)
+	[ "$status" -eq 3 ]
+	[[ $output == *"/dev/pts/"* ]]
+	[[ $output == *"still running"*"banger vm stop a"* ]]
+}
+
+@test "a replaced host key is refused with a sentence, a restart gives the pinned one again" {
+	"$BANGER" vm create -q --name a > /dev/null
+	remote 0 true
+	local pinned
+	pinned=$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")
+	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /run/banger/ssh/host_key'
+	remote 125 touch /tmp/reached
+	[[ $stderr == *"another ssh host key"* ]]
+	[[ $stderr == *"banger vm restart a"* ]]
+	run "$BANGER" vm exec a -- test -e /tmp/reached
+	[ "$status" -eq 1 ]
+	"$BANGER" vm restart -q a
+	[ "$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")" = "$pinned" ]
+	remote 0 true
+	# Another VM of that name is another host.
+	"$BANGER" vm delete -q a
+	"$BANGER" vm create -q --name a > /dev/null
+	[ "$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")" != "$pinned" ]
+	remote 0 true
+}
+
+@test "a key that the guest does not know is let in, one that sshd refuses is told" {
+	"$BANGER" vm create -q --name a > /dev/null
+	ssh-keygen -q -t ecdsa -N '' -f "$HOME/mine"
+	BANGER_SSH_KEY_PATH=$HOME/mine remote 0 true
+	rm "$HOME/mine.pub"
+	BANGER_SSH_KEY_PATH=$HOME/mine remote 0 true
+	"$BANGER" vm exec a -- sh -c 'echo "DenyUsers root" >> /etc/ssh/sshd_config'
+	remote 125 true
+	[[ $stderr == *"does not let user 'root' in"* ]]
+	[[ $stderr == *"banger vm exec -it a"* ]]
+}
+
+@test "without an ssh server, and without a running VM, the way out is named" {
+	BANGER_IMAGE=busybox "$BANGER" vm create -q --name a > /dev/null
+	remote 125 true
+	[[ $stderr == *"has no ssh server"* ]]
+	[[ $stderr == *"banger vm exec -it a"* ]]
+	"$BANGER" vm stop -q a
+	remote 125 true
+	[[ $stderr == *"not running"* ]]
+	[[ $stderr == *"banger vm start a"* ]]
+	run "$BANGER" vm proxy a 22 < /dev/null
+	[ "$status" -eq 1 ]
+}
+
+@test "ssh, scp, rsync and git push reach NAME.vm through ssh-config" {
+	"$BANGER" ssh-config -q --install
+	"$BANGER" vm create -q --name a > /dev/null
+	config=$HOME/.ssh/config
+	work=$BATS_TEST_TMPDIR/work
+	mkdir -p "$work/tree/sub dir"
+	echo one > "$work/tree/sub dir/file"
+	head -c 100000 /dev/urandom > "$work/tree/bytes"
+	run ssh -F "$config" a.vm 'echo "$SSH_CONNECTION"; exit 7'
+	[ "$status" -eq 7 ]
+	scp -q -F "$config" -r "$work/tree" a.vm:
+	scp -q -F "$config" -r a.vm:tree "$work/back"
+	diff -r "$work/tree" "$work/back"
+	# The image has no rsync: ours goes along with its libraries.
+	mkdir "$work/r"
+	cp "$(command -v rsync)" "$work/r/rsync"
+	ldd "$work/r/rsync" | grep -o '/[^ ]*' | xargs -I{} cp -L {} "$work/r/"
+	scp -q -F "$config" -r "$work/r" a.vm:/tmp/r
+	echo two > "$work/tree/new"
+	rm "$work/tree/bytes"
+	rsync -a --delete -e "ssh -F $config" \
+		--rsync-path='/tmp/r/ld-linux-x86-64.so.2 --library-path /tmp/r /tmp/r/rsync' \
+		"$work/tree/" a.vm:tree/
+	run --separate-stderr "$BANGER" vm exec a -- sh -c 'cd /root/tree && find . -type f | sort'
+	[ "$output" = $'./new\n./sub dir/file' ]
+	ssh -F "$config" a.vm git init -q --bare repo.git
+	git init -q "$work/repo"
+	git -C "$work/repo" -c user.name=n -c user.email=e@x commit -q --allow-empty -m first
+	GIT_SSH_COMMAND="ssh -F $config" git -C "$work/repo" push -q a.vm:repo.git HEAD:main
+	run --separate-stderr "$BANGER" vm exec a -- git -C /root/repo.git log --format=%s main
+	[ "$output" = first ]
+	# The pinned key is checked here, too, and no other VM's is taken for it.
+	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /run/banger/ssh/host_key'
+	run ssh -F "$config" a.vm true
+	[ "$status" -eq 255 ]
+	[[ $output == *"IDENTIFICATION HAS CHANGED"* ]]
+	[ "$(ls "$HOME/.ssh")" = config ]
+}
