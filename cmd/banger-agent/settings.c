@@ -95,6 +95,19 @@ static struct fault *set_clock(uint64_t ns)
 	return NULL;
 }
 
+/* A clone must not have the identity of the machine that it was made of; others keep their own. */
+static struct fault *set_machine_id(const char *id)
+{
+	static const char *const paths[] = { "/etc/machine-id", "/var/lib/dbus/machine-id" };
+	AUTO_FREE char *line = xasprintf("%s\n", id);
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		if (!lstat(paths[i], &st) && S_ISREG(st.st_mode))
+			TRY(replace(paths[i], line));
+	return NULL;
+}
+
 void settings_apply(const struct seed *seed)
 {
 	say_fault(set_clock(seed->time_ns));
@@ -104,6 +117,8 @@ void settings_apply(const struct seed *seed)
 		say_fault(set_hostname(seed->hostname));
 		say_fault(set_hosts(seed->hostname));
 	}
+	if (seed->machine_id)
+		say_fault(set_machine_id(seed->machine_id));
 	if (seed->net.dns.n)
 		say_fault(set_resolver(&seed->net.dns));
 }

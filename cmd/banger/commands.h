@@ -9,7 +9,7 @@
 extern const struct command *const commands[];
 
 /* groups.c */
-extern const struct command command_vm, command_image, command_kernel;
+extern const struct command command_vm, command_image, command_kernel, command_system;
 /* cmd_completion.c */
 extern const struct command command_completion, command_internal_complete;
 /* cmd_image.c */
@@ -51,6 +51,10 @@ extern const struct command command_vm_set;
 extern const struct command command_ssh_config;
 /* cmd_vm_ssh.c */
 extern const struct command command_vm_ssh, command_vm_proxy, command_internal_known_hosts;
+/* cmd_vm_clone.c */
+extern const struct command command_vm_rename, command_vm_clone;
+/* cmd_vm_prune.c, cmd_df.c */
+extern const struct command command_vm_prune, command_system_df;
 /* cmd_version.c */
 extern const struct command command_version;
 

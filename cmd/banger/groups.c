@@ -39,3 +39,10 @@ const struct command command_kernel = {
 	.examples = "banger kernel pull debian-12\tfetch and check Debian's kernel package\n"
 		    "banger kernel list\twhich ones are here",
 };
+
+const struct command command_system = {
+	.name = "system",
+	.summary = "banger itself on this host",
+	.description = "What concerns the whole of banger on this host, not one machine or image.",
+	.examples = "banger system df\twhat it takes on the disk",
+};

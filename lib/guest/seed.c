@@ -19,6 +19,7 @@ static const struct record_type net_type = {
 static const struct field seed_fields[] = {
 	FIELD_MAX(struct seed, hostname, FIELD_STRING, 63),
 	FIELD(struct seed, vm_id, FIELD_STRING),
+	FIELD(struct seed, machine_id, FIELD_STRING),
 	FIELD_REQ(struct seed, root_disk, FIELD_STRING),
 	FIELD(struct seed, work_disk, FIELD_STRING),
 	FIELD(struct seed, modules_disk, FIELD_STRING),

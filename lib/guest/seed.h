@@ -26,6 +26,7 @@ struct seed_net {
 struct seed {
 	char *hostname;
 	char *vm_id;	     /* 32 hex digits */
+	char *machine_id;    /* 32 hex digits for /etc/machine-id; NULL = leave it alone */
 	char *root_disk;     /* "serial=banger-root" or "name=vda" */
 	char *work_disk;     /* the same form; mounted at /root; NULL = none */
 	char *modules_disk;  /* the same form; mounted read-only; NULL = none */

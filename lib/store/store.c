@@ -26,6 +26,11 @@ static const struct {
 	[COLLECTION_KERNELS] = { "kernels", "kernel" },
 };
 
+const char *store_directory(enum collection c)
+{
+	return collections[c].directory;
+}
+
 const char *store_noun(enum collection c)
 {
 	return collections[c].noun;
@@ -395,6 +400,11 @@ struct fault *store_users(const struct store *s, enum collection c, const char *
 	store_uses_find(&uses, c, name, vms);
 	store_uses_release(&uses);
 	return NULL;
+}
+
+struct fault *store_cache_usage(const struct store *s, struct tree_usage *sum)
+{
+	return s->dir < 0 ? NULL : tree_usage_add(s->dir, "cache", false, sum);
 }
 
 struct fault *store_cache_dir(const struct store *s, const char *sub, int *fd)

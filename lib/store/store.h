@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "host/user.h"
+#include "base/tree_usage.h"
 #include "store/lock.h"
 
 #define STORE_LAYOUT_VERSION 1
@@ -49,6 +50,8 @@ void store_release(struct store *store);
 /* store_name() - "image", "kernel" or "VM": for messages. */
 const char *store_noun(enum collection c);
 
+/* store_directory() - "vms", "images" or "kernels". */
+const char *store_directory(enum collection c);
 /* store_names() - names of the objects of @c, sorted; empty when there are none. Owned. */
 struct fault *store_names(const struct store *s, enum collection c, struct strings *out) MUST_CHECK;
 
@@ -111,6 +114,8 @@ struct fault *store_users(const struct store *s, enum collection c, const char *
  */
 char *store_ssh_path(const struct store *s, const struct user *user);
 
+/* store_cache_usage() - what the whole cache takes; nothing when there is none. */
+struct fault *store_cache_usage(const struct store *s, struct tree_usage *sum) MUST_CHECK;
 /* store_cache_dir() - open cache/<sub> below the state directory, created on demand. */
 struct fault *store_cache_dir(const struct store *s, const char *sub, int *fd) MUST_CHECK;
 

@@ -25,6 +25,8 @@ static const struct field spec_fields[] = {
 	FIELD(struct vm_spec, labels, FIELD_STRINGS),
 	FIELD(struct vm_spec, auto_stop, FIELD_STRING),
 	FIELD(struct vm_spec, ttl, FIELD_STRING),
+	FIELD(struct vm_spec, renamed_from, FIELD_STRING),
+	FIELD(struct vm_spec, machine_id, FIELD_STRING),
 };
 
 const struct record_type vm_spec_type = {

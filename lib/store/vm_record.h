@@ -35,6 +35,8 @@ struct vm_spec {
 	char *touched;	       /* RFC 3339, last command of a user; sessions: store/session.h */
 	struct strings labels; /* "K=V", sorted, each K once */
 	char *auto_stop;       /* stop when idle for so long, "2h"; "0" = never; NULL = configured */
+	char *renamed_from;    /* a rename under way: this name is still good; else NULL */
+	char *machine_id;      /* 32 hex digits for /etc/machine-id: of a clone; NULL = the image's */
 	char *ttl;	       /* stop so long after each start, "8h"; NULL = no limit */
 };
 

@@ -137,6 +137,10 @@ static struct fault *read_record(const struct vm_dir *d, const char *file,
 /* Ids, names and enumerations become paths, arguments and device names: check them at the door. */
 static struct fault *check_spec(const struct vm_dir *d, const struct vm_spec *spec)
 {
+	if (spec->machine_id && (strlen(spec->machine_id) != VM_ID_HEX_LEN ||
+				 strspn(spec->machine_id, "0123456789abcdef") != VM_ID_HEX_LEN))
+		return fault_new(F_CORRUPT, "VM '%s', spec.json: field 'machine_id' is not 32 hex "
+				 "digits", d->name);
 	if (strlen(spec->id) != VM_ID_HEX_LEN ||
 	    strspn(spec->id, "0123456789abcdef") != VM_ID_HEX_LEN)
 		return fault_new(F_CORRUPT, "VM '%s', spec.json: field 'id' is not 32 hex digits",
@@ -151,11 +155,38 @@ static struct fault *check_spec(const struct vm_dir *d, const struct vm_spec *sp
 	return fault_wrap(name_check_object("kernel", spec->kernel), "VM '%s', spec.json", d->name);
 }
 
+/* A rename that was cut short before the directory had its new name. */
+static void heal_rename(const struct vm_dir *d, struct vm_spec *spec)
+{
+	if (spec->renamed_from && !strcmp(spec->renamed_from, d->name)) {
+		free(spec->name);
+		spec->name = spec->renamed_from;
+	} else {
+		free(spec->renamed_from);
+	}
+	spec->renamed_from = NULL;
+}
+
+struct fault *vm_dir_rename(const struct store *s, struct vm_dir *d, const char *name)
+{
+	int dir = s->collections[COLLECTION_VMS];
+
+	if (renameat2(dir, d->name, dir, name, RENAME_NOREPLACE) < 0)
+		return errno == EEXIST ? fault_new(F_EXISTS, "there is a VM '%s' already", name)
+				       : fault_sys(F_SYS, "renaming VM '%s'", d->name);
+	free(d->name);
+	free(d->path);
+	d->name = xstrdup(name);
+	d->path = store_object_path(s, COLLECTION_VMS, name, NULL);
+	return dir_sync(dir, name);
+}
+
 struct fault *vm_spec_read(const struct vm_dir *d, struct vm_spec *spec)
 {
 	struct fault *f;
 
 	TRY(read_record(d, VM_SPEC_FILE, &vm_spec_type, spec));
+	heal_rename(d, spec);
 	f = check_spec(d, spec);
 	if (f)
 		record_release(&vm_spec_type, spec);

@@ -53,6 +53,12 @@ struct fault *vm_dir_publish(const struct store *s, struct vm_dir *d) MUST_CHECK
  */
 struct fault *vm_dir_discard(const struct store *s, struct vm_dir *d) MUST_CHECK;
 
+/*
+ * vm_dir_rename() - give the directory another name; the caller holds the lock, and has written a
+ * spec.json with both names.  F_EXISTS when the name is taken.
+ */
+struct fault *vm_dir_rename(const struct store *s, struct vm_dir *d, const char *name) MUST_CHECK;
+
 /* Records.  Reading: F_NOT_FOUND, F_CORRUPT, F_NEWER.  Writing: caller holds the VM's lock. */
 struct fault *vm_spec_read(const struct vm_dir *d, struct vm_spec *spec) MUST_CHECK;
 struct fault *vm_spec_write(const struct vm_dir *d, const struct vm_spec *spec) MUST_CHECK;

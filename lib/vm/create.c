@@ -242,13 +242,24 @@ static struct fault *short_id_taken(const struct store *s, const struct vm_spec 
 	return NULL;
 }
 
+struct fault *vm_draw_id(const struct store *s, struct vm_spec *spec)
+{
+	bool taken = true;
+
+	while (taken) {
+		free(spec->id);
+		spec->id = new_id();
+		TRY(short_id_taken(s, spec, &taken));
+	}
+	return NULL;
+}
+
 /* From an empty hidden directory to a VM; the image is kept from being deleted meanwhile. */
 static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *spec)
 {
 	AUTO_LOCK image = LOCK_INIT;
 	AUTO_LOCK kernel = LOCK_INIT;
 	AUTO_VM_DIR dir = VM_DIR_INIT;
-	bool taken = true;
 	struct fault *f;
 
 	TRY(vm_dir_stage(s, spec->name, &dir));
@@ -256,13 +267,8 @@ static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *
 	if (!f)
 		f = store_object_lock(s, COLLECTION_KERNELS, spec->kernel, LOCK_SHARED, "create",
 				      &kernel);
-	while (!f && taken) {
-		f = short_id_taken(s, spec, &taken);
-		if (!f && taken) {
-			free(spec->id);
-			spec->id = new_id();
-		}
-	}
+	if (!f)
+		f = vm_draw_id(s, spec);
 	if (!f)
 		f = fill_dir(s, &dir, qcow2_ok, spec);
 	if (!f)

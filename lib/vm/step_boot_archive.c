@@ -49,6 +49,7 @@ static void fill_seed(const struct vm_spec *spec, const struct image_record *ima
 	*seed = (struct seed){
 		.hostname = xstrdup(spec->name),
 		.vm_id = xstrdup(spec->id),
+		.machine_id = copy_or_null(spec->machine_id),
 		.root_disk = xstrdup("serial=banger-root"),
 		.work_disk = xstrdup("serial=banger-work"),
 		.modules_disk = kernel->has_modules ? xstrdup("serial=banger-modules") : NULL,
