@@ -21,6 +21,7 @@ void vm_options_read(const struct invocation *inv, struct vm_create *w)
 		.run_entrypoint = true,
 	};
 	w->env = option_values(inv, "env", &w->n_env);
+	w->ports = option_values(inv, "publish", &w->n_ports);
 	w->labels = option_values(inv, "label", &w->n_labels);
 	w->auto_stop = option_value(inv, "auto-stop");
 	w->ttl = option_value(inv, "ttl");
@@ -29,6 +30,7 @@ void vm_options_read(const struct invocation *inv, struct vm_create *w)
 void vm_options_release(struct vm_create *w)
 {
 	free((void *)(uintptr_t)w->env);
+	free((void *)(uintptr_t)w->ports);
 	free((void *)(uintptr_t)w->labels);
 }
 

@@ -23,6 +23,8 @@
 	  .setting = "vm_defaults.system_overlay_size", .help = "size of the root disk" },         \
 	{ .name = "net", .value = "MODE", .complete = COMPLETE_WORDS, .words = NET_WORDS,          \
 	  .preset = "user", .help = "network: user mode, or no network interface at all" },        \
+	{ .letter = 'p', .name = "publish", .value = "[BIND:]HOSTPORT:GUESTPORT", .repeat = true,   \
+	  .help = "forward a TCP port of this host, 127.0.0.1 unless BIND is given" },             \
 	{ .name = "vmm", .value = "VMM", .complete = COMPLETE_WORDS, .words = VMM_WORDS,           \
 	  .setting = "defaults.vmm", .help = "virtual machine monitor" },                          \
 	{ .name = "disk-mode", .value = "MODE", .complete = COMPLETE_WORDS,                        \

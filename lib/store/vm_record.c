@@ -16,6 +16,7 @@ static const struct field spec_fields[] = {
 	FIELD(struct vm_spec, vmm, FIELD_STRING),
 	FIELD_REQ(struct vm_spec, disk_mode, FIELD_STRING),
 	FIELD_MAX(struct vm_spec, env, FIELD_STRINGS, 128 * 1024),
+	FIELD(struct vm_spec, ports, FIELD_STRINGS),
 	FIELD(struct vm_spec, user, FIELD_STRING),
 	FIELD(struct vm_spec, workdir, FIELD_STRING),
 	FIELD(struct vm_spec, run_entrypoint, FIELD_BOOL),

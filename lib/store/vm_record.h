@@ -27,6 +27,7 @@ struct vm_spec {
 	char *vmm;	       /* "auto", "qemu" */
 	char *disk_mode;       /* how the root disk was made: "reflink", "qcow2", "copy" */
 	struct strings env;    /* "K=V", for everything that runs in the guest */
+	struct strings ports;  /* "[BIND:]HOSTPORT:GUESTPORT", forwarded while it runs */
 	char *user;	       /* default user of exec; NULL = root */
 	char *workdir;	       /* default directory of exec; NULL = the image's */
 	bool run_entrypoint;   /* start the image's entry point where it has no init */

@@ -22,6 +22,7 @@
 #define VM_WORK_FILE	"work.ext4"
 #define VM_ROOT_FILE	"root.img"
 #define VM_INITRD_FILE	"initrd.img"
+#define VM_FORWARD_LOG	"forward.log"
 #define VM_HOST_KEY_FILE "ssh_host_ed25519_key"
 #define VM_KNOWN_HOSTS_FILE "known_hosts"
 

@@ -15,6 +15,7 @@
 #include "image/image.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
+#include "vm/forward.h"
 #include "vm/labels.h"
 #include "vm/vm.h"
 
@@ -166,6 +167,8 @@ static void fill_spec(const struct store *s, const struct config *config,
 	};
 	for (size_t i = 0; i < w->n_env; i++)
 		strings_add(&spec->env, w->env[i]);
+	for (size_t i = 0; i < w->n_ports; i++)
+		strings_add(&spec->ports, w->ports[i]);
 	for (size_t i = 0; i < w->n_labels; i++)
 		strings_add(&spec->labels, w->labels[i]);
 }
@@ -311,6 +314,8 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(check_words(spec));
 	TRY(labels_normalise(&spec->labels));
 	TRY(limits_check(spec));
+	TRY(forward_check(&spec->ports, false));
+	TRY(forward_check_free(&spec->ports));
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
 	return vmm_choose(spec->vmm, config, choice);

@@ -10,6 +10,8 @@ static const struct step start_steps[] = {
 	  step_boot_archive_undo, step_boot_archive_check },
 	{ "vmm", "starting the virtual machine", step_vmm_probe, step_vmm_apply, step_vmm_undo,
 	  step_vmm_check },
+	{ "forward", "forwarding its ports", NULL, step_forward_apply, step_forward_undo,
+	  step_forward_check },
 };
 
 void step_set_text(char **slot, char *text)

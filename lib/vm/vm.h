@@ -84,6 +84,8 @@ struct vm_create {
 	const char *disk_mode; /* NULL = "auto" */
 	const char *const *env;
 	size_t n_env;
+	const char *const *ports; /* "[BIND:]HOSTPORT:GUESTPORT" */
+	size_t n_ports;
 	const char *user, *workdir;
 	bool run_entrypoint;
 	const char *const *labels; /* "K=V" */

@@ -442,6 +442,41 @@ static void blocked_output_does_not_stop_the_clock(void **state)
 	stub_stop(pid);
 }
 
+static void play_flood_of_errors(struct stub *s)
+{
+	AUTO_FREE char *block = xcalloc(1, 60000);
+	AUTO_BUF b = BUF_INIT;
+
+	stub_greet(s);
+	stub_expect(s, FRAME_EXEC);
+	memset(block, 'e', 60000);
+	frame_add(&b, FRAME_STDERR, 0, block, 60000);
+	frame_add(&b, FRAME_STDOUT, 0, block, 60000);
+	for (int i = 0; i < 100; i++)
+		stub_send(s, &b);
+	buf_clear(&b);
+	frame_add_exit(&b, FRAME_EXITED, 1, "");
+	stub_send(s, &b);
+}
+
+/* What 'vm proxy' does: only the beginning of what the guest says is kept, and output may go nowhere. */
+static void a_flood_of_errors_is_kept_to_its_beginning(void **state)
+{
+	pid_t pid = stub_start(play_flood_of_errors);
+	struct guest *g = must_connect();
+	struct guest_status status;
+	AUTO_BUF err = BUF_INIT;
+	struct guest_exec e = { .argv = argv_true, .builtin = true, .in = -1, .out = -1, .err = -1,
+				.err_text = &err, .resize_fd = -1, .timeout_ms = WAIT_MS };
+
+	(void)state;
+	assert_null(guest_exec_run(g, &e, &status));
+	assert_int_equal(guest_exit_code(&status), 1);
+	assert_int_equal(err.len, GUEST_ERR_TEXT_MAX);
+	guest_close(g);
+	stub_stop(pid);
+}
+
 static void closed_output_ends_as_a_broken_pipe(void **state)
 {
 	pid_t pid = stub_start(play_flood);
@@ -733,6 +768,7 @@ int main(void)
 		cmocka_unit_test(failures_have_their_codes_and_clean_reasons),
 		cmocka_unit_test(time_limit_is_kept_on_the_host),
 		cmocka_unit_test(blocked_output_does_not_stop_the_clock),
+		cmocka_unit_test(a_flood_of_errors_is_kept_to_its_beginning),
 		cmocka_unit_test(closed_output_ends_as_a_broken_pipe),
 		cmocka_unit_test(nobody_answers_the_hello),
 		cmocka_unit_test(all_ports_taken_is_said),
