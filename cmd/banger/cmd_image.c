@@ -5,8 +5,11 @@
 
 #include "base/text.h"
 #include "image/image.h"
+#include "image/image_lock.h"
+#include "image/platform.h"
 #include "store/catalog.h"
 
+#define USERS_SHOWN_MAX	 3
 #define SOURCE_SHOWN_MAX 48 /* characters of a source in the table */
 
 /* Print the name of what was made or removed: what scripts want. */
@@ -74,6 +77,16 @@ const struct command command_image_import = {
 
 /* ---------------------------------------------------------------------------------------- pull */
 
+static struct fault *find_digest(const struct invocation *inv, struct image_locks *locks,
+				 const char **digest)
+{
+	AUTO_PLATFORM platform = { 0 };
+
+	TRY(platform_parse(option_value(inv, "platform"), &platform));
+	TRY(image_locks_read(option_value(inv, "locked"), locks));
+	return image_locks_digest(locks, inv->operands.v[0], platform.architecture, digest);
+}
+
 static struct fault *pull_run(struct invocation *inv)
 {
 	struct image_pull options = {
@@ -87,8 +100,11 @@ static struct fault *pull_run(struct invocation *inv)
 		.plain_http = option_given(inv, "plain-http"),
 		.progress = &inv->progress,
 	};
+	AUTO_IMAGE_LOCKS locks = { 0 };
 	AUTO_FREE char *name = NULL;
 
+	if (option_given(inv, "locked"))
+		TRY(find_digest(inv, &locks, &options.digest));
 	TRY(image_pull(&inv->store, &options, &name));
 	return print_name(name);
 }
@@ -102,6 +118,7 @@ static const struct option pull_options[] = {
 	  .type = OPTION_SIZE, .min = SIZE_LEAST, .max = SIZE_MOST,
 	  .preset = "8 times the layers, at least 8G" },
 	{ 'f', "force", NULL, "replace an image of the same name" },
+	{ 0, "locked", "FILE", "refuse an image other than this lock file says", COMPLETE_FILE },
 	{ 0, "offline", NULL, "use only what is in the cache" },
 	{ 0, "plain-http", NULL, "speak to the registry without TLS" },
 	{ 0 },
@@ -198,8 +215,10 @@ static void add_users(struct table *table, const struct strings *users)
 {
 	AUTO_BUF text = BUF_INIT;
 
-	for (size_t i = 0; i < users->n; i++)
+	for (size_t i = 0; i < users->n && i < USERS_SHOWN_MAX; i++)
 		buf_addf(&text, "%s%s", i ? "," : "", users->v[i]);
+	if (users->n > USERS_SHOWN_MAX)
+		buf_addf(&text, " and %zu more", users->n - USERS_SHOWN_MAX);
 	table_cell(table, users->n ? text.data : NULL);
 }
 

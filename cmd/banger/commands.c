@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&command_image_bundle,
 	&command_image_list,
 	&command_image_show,
+	&command_image_lock,
 	&command_image_delete,
 	&command_image_prune,
 	&command_image_cache_prune,

@@ -17,6 +17,8 @@ extern const struct command command_image_import, command_image_pull, command_im
 	command_image_show, command_image_delete;
 /* cmd_image_bundle.c */
 extern const struct command command_image_bundle, command_image_build;
+/* cmd_image_lock.c */
+extern const struct command command_image_lock;
 /* cmd_image_prune.c */
 extern const struct command command_image_prune, command_image_cache_prune;
 /* cmd_image_register.c */

@@ -32,6 +32,7 @@ static struct fault *prepare(struct invocation *inv)
 
 	progress_init(&inv->progress, inv->quiet ? NULL : stderr, output_is_live(STDERR_FILENO));
 	notice_progress = &inv->progress;
+	output_progress(&inv->progress);
 	lock_set_notice(lock_notice);
 	if (!(c->flags & CMD_NO_CONFIG))
 		TRY(config_load(&inv->config));

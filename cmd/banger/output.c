@@ -29,6 +29,14 @@ void output_init(void)
 	}
 }
 
+/* On the same terminal as what is printed. */
+static struct progress *live;
+
+void output_progress(struct progress *p)
+{
+	live = p;
+}
+
 bool output_is_live(int fd)
 {
 	const char *term;
@@ -116,6 +124,7 @@ struct fault *print_text(const char *text)
 {
 	size_t len = strlen(text);
 
+	progress_wipe(live);
 	if (fwrite(text, 1, len, stdout) != len)
 		return output_write_fault();
 	return NULL;

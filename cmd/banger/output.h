@@ -9,6 +9,9 @@
 
 /* output_init() - make sure that descriptors 0, 1 and 2 are open. */
 void output_init(void);
+/* output_progress() - whose live line (borrowed) is taken away before anything is printed. */
+struct progress;
+void output_progress(struct progress *p);
 /* Is descriptor @fd a terminal that understands colour and cursor movement? */
 bool output_is_live(int fd);
 /* output_fault() - print @f, its follow-ups and its hint on standard error. */

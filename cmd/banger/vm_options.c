@@ -9,6 +9,7 @@ void vm_options_read(const struct invocation *inv, struct vm_create *w)
 		.name = option_value(inv, "name"),
 		.image = option_value(inv, "image"),
 		.kernel = option_value(inv, "kernel"),
+		.locked = option_value(inv, "locked"),
 		.vcpu = option_number(inv, "vcpu", 0),
 		.memory_bytes = option_number(inv, "memory", 0),
 		.disk_bytes = option_number(inv, "disk-size", 0),

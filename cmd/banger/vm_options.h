@@ -13,6 +13,8 @@
 	  .setting = "defaults.image", .help = "image that the root disk starts from" },           \
 	{ .name = "kernel", .value = "KERNEL", .complete = COMPLETE_KERNEL,                        \
 	  .setting = "defaults.kernel", .help = "kernel to boot" },                                \
+	{ .name = "locked", .value = "FILE", .complete = COMPLETE_FILE,                            \
+	  .help = "refuse an image or kernel other than this lock file says" },                    \
 	{ .name = "vcpu", .value = "N", .type = OPTION_COUNT, .min = 1, .max = 64,                 \
 	  .setting = "vm_defaults.vcpu", .help = "number of virtual CPUs" },                       \
 	{ .name = "memory", .value = "SIZE", .type = OPTION_SIZE,                                  \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "disk/sparse.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/sha256.h"
 
 #define BLOCK FILE_SPARSE_BLOCK
 #define CHUNK (1u << 20)
@@ -102,4 +104,41 @@ struct fault *sparse_runs(int fd, const char *what,
 	struct scan s = {fd, what, run, context, chunk};
 
 	return scan_file(&s);
+}
+
+static void hash_number(struct sha256 *h, uint64_t number)
+{
+	uint64_t le = htole64(number);
+
+	sha256_update(h, &le, sizeof(le));
+}
+
+static struct fault *hash_run(void *context, uint64_t offset, const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i += BLOCK) {
+		hash_number(context, (offset + i) / BLOCK);
+		sha256_update(context, (const char *)data + i, len - i < BLOCK ? len - i : BLOCK);
+	}
+	return NULL;
+}
+
+struct fault *sparse_digest(int fd, const char *what, char **digest)
+{
+	char hex[SHA256_HEX_LEN + 1];
+	struct sha256 *h;
+	struct stat st;
+	struct fault *f;
+
+	if (fstat(fd, &st) < 0)
+		return fault_sys(F_SYS, "reading %s", what);
+	h = sha256_new();
+	hash_number(h, (uint64_t)st.st_size);
+	f = sparse_runs(fd, what, hash_run, h);
+	if (f) {
+		sha256_free(h);
+		return f;
+	}
+	sha256_finish(h, hex);
+	*digest = xasprintf(SPARSE_DIGEST_PREFIX "%s", hex);
+	return NULL;
 }

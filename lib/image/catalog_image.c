@@ -129,6 +129,7 @@ static struct fault *build_oci(const struct attempt *a)
 		.reference = &reference,
 		.platform = a->options->platform,
 		.size_bytes = a->options->size_bytes,
+		.digest = a->options->digest,
 		.offline = a->options->offline,
 		.plain_http = a->options->plain_http,
 		.progress = a->options->progress,

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "image/blob.h"
@@ -35,6 +36,8 @@ struct layer {
 	int fd;		    /* owned; -1 while WAITING */
 	uint64_t available; /* bytes that the reader may have */
 	bool resumed;	    /* some bytes are from an earlier run */
+	int64_t since_ms;   /* when the first byte came that is new */
+	uint64_t from;	    /* bytes that were there before */
 	/* The thread's own. */
 	struct sha256 *sha; /* owned */
 	uint64_t written;
@@ -146,6 +149,15 @@ static struct fault *verdict(struct layer *l)
 			 "sha256:%s", l->given->what, l->given->hex, got);
 }
 
+/* For the rate that is shown. */
+static void begin_counting(struct layer *l)
+{
+	pthread_mutex_lock(&l->fetch->lock);
+	l->since_ms = clock_now_ms();
+	l->from = l->written;
+	pthread_mutex_unlock(&l->fetch->lock);
+}
+
 static struct fault *download(struct layer *l, struct http_client *client)
 {
 	AUTO_FREE char *path = xasprintf("blobs/sha256:%s", l->given->hex);
@@ -166,6 +178,7 @@ static struct fault *download(struct layer *l, struct http_client *client)
 	set_state(l, GROWING, fd, 0);
 	TRY(take_over(l));
 	get.from = l->written;
+	begin_counting(l);
 	if (l->written < l->given->size) {
 		f = registry_get(l->fetch->registry, client, &get, NULL);
 		/* What a server sent that does not keep to the rules is of no use to anybody. */
@@ -270,6 +283,25 @@ static void *thread_main(void *context)
 
 /* -- the reader -- */
 
+/* One line for each layer under way.  Under the lock. */
+static void show(struct fetch *f)
+{
+	struct progress_row rows[THREADS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n && n < THREADS; i++) {
+		const struct layer *l = &f->layers[i];
+
+		if (l->state == GROWING && l->since_ms)
+			rows[n++] = (struct progress_row){ .label = l->given->what,
+							   .done = l->available,
+							   .total = l->given->size,
+							   .since_ms = l->since_ms,
+							   .from = l->from };
+	}
+	progress_rows(f->progress, rows, n);
+}
+
 static void wait_tick(struct fetch *f)
 {
 	struct timespec until;
@@ -292,10 +324,11 @@ static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum s
 	       !(l->state == CACHED && l->read_at == l->given->size)) {
 		wait_tick(f);
 		fault = cancel_check();
-		progress_amount(f->progress, l->read_at, l->given->size);
+		show(f);
 	}
 	if (!fault && f->failed)
 		fault = fault_new(F_CANCELLED, "fetching the image was given up");
+	show(f);
 	*available = l->available;
 	*state = l->state;
 	pthread_mutex_unlock(&f->lock);
@@ -364,7 +397,6 @@ static struct fault *read_layer(void *context, const void **data, size_t *len)
 	l->read_at += (uint64_t)n;
 	*data = f->chunk;
 	*len = (size_t)n;
-	progress_amount(f->progress, l->read_at, l->given->size);
 	return NULL;
 }
 

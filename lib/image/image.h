@@ -40,6 +40,7 @@ struct image_pull {
 	const char *platform;  /* "linux/arm64"; NULL = this host's */
 	const char *kernel;    /* that VMs of it start with; NULL = the default one */
 	uint64_t size_bytes;   /* 0 = default */
+	const char *digest;    /* that it must have (image_lock.h); NULL = any */
 	bool force;
 	bool offline;	 /* no socket is opened: only what is in the cache */
 	bool plain_http; /* the registry may be spoken to without TLS */
@@ -49,7 +50,7 @@ struct image_pull {
 /*
  * image_pull() - make an image that the catalogue or a registry has.  @name: the image's name, owned.
  * When somebody else made the same image while we waited for its name, theirs is used.
- * Return: F_NOT_FOUND; F_EXISTS; F_DENIED by the registry; F_CORRUPT what came is not what was
+ * Return: F_NOT_FOUND; F_EXISTS; F_STATE it has another digest; F_DENIED by the registry; F_CORRUPT what came is not what was
  * promised; F_MISSING a tool, with what to install; F_TOOL; F_NETWORK; and those of image_import().
  */
 struct fault *image_pull(const struct store *s, const struct image_pull *options,
@@ -61,11 +62,11 @@ struct fault *image_check_wanted(const char *wanted) MUST_CHECK;
 /*
  * image_ensure() - find the image that @wanted means: its name, else the reference that it was pulled
  * for; pull it when there is none.  When somebody else is pulling it already, their result is waited
- * for and used.  @name: the image's name, owned.
+ * for and used.  @digest: that it must have; NULL = any.  @name: the image's name, owned.
  * Return: as image_pull(); F_EXISTS only when the name that it would get belongs to another image.
  */
-struct fault *image_ensure(const struct store *s, const char *wanted, struct progress *progress,
-			   char **name) MUST_CHECK;
+struct fault *image_ensure(const struct store *s, const char *wanted, const char *digest,
+			   struct progress *progress, char **name) MUST_CHECK;
 
 /* image_load() - read image.json; release with record_release(&image_record_type, ...).
  * Return: F_NOT_FOUND with what there is; F_CORRUPT; F_NEWER. */

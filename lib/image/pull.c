@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "disk/sparse.h"
 #include "host/machine.h"
 #include "image/catalog_image.h"
+#include "image/image_lock.h"
 #include "image/platform.h"
 #include "image/reference.h"
 #include "image/registry_image.h"
@@ -51,6 +53,22 @@ static struct fault *choose_target(const struct catalog *catalog, struct target 
 	return o->kernel ? name_check_object("kernel", o->kernel) : NULL;
 }
 
+/* What has no manifest is known by what came out, before anybody can use it. */
+static struct fault *check_digest(const struct target *t, const struct image_stage *stage,
+				  const struct image_record *record)
+{
+	AUTO_FREE char *what = xasprintf("image '%s'", t->name);
+	AUTO_FREE char *found = NULL;
+
+	if (!t->options->digest)
+		return NULL;
+	if (record->manifest_digest)
+		found = xstrdup(record->manifest_digest);
+	else
+		TRY(sparse_digest(stage->rootfs, what, &found));
+	return image_digest_check(what, t->options->digest, found);
+}
+
 static struct fault *fill_stage(const struct target *t, struct image_stage *stage,
 				struct image_record *record)
 {
@@ -59,6 +77,7 @@ static struct fault *fill_stage(const struct target *t, struct image_stage *stag
 		.reference = &t->reference,
 		.platform = o->platform,
 		.size_bytes = o->size_bytes,
+		.digest = o->digest,
 		.offline = o->offline,
 		.plain_http = o->plain_http,
 		.progress = o->progress,
@@ -73,6 +92,7 @@ static struct fault *fill_stage(const struct target *t, struct image_stage *stag
 		free(record->kernel);
 		record->kernel = xstrdup(o->kernel);
 	}
+	TRY(check_digest(t, stage, record));
 	return image_stage_commit(stage, record);
 }
 
@@ -86,6 +106,9 @@ static bool is_made(const struct target *t)
 	AUTO_FAULT bad = platform_parse(t->options->platform, &platform);
 	bool same = !f && !bad && (!record.arch || !strcmp(record.arch, platform.architecture));
 
+	if (t->options->digest)
+		same = same && record.manifest_digest &&
+		       !strcmp(record.manifest_digest, t->options->digest);
 	if (wanted)
 		same = same && record.reference && !strcmp(record.reference, wanted);
 	record_release(&image_record_type, &record);
@@ -175,9 +198,9 @@ static bool is_there(const struct store *s, const char *name)
 
 /* A name that is taken by another image is not what was asked for. */
 static struct fault *pull_for(const struct store *s, const char *wanted, const char *reference,
-			      struct progress *progress, char **name)
+			      const char *digest, struct progress *progress, char **name)
 {
-	struct image_pull options = { .reference = wanted, .progress = progress };
+	struct image_pull options = { .reference = wanted, .digest = digest, .progress = progress };
 	struct store patient = *s; /* borrows everything of *s */
 	struct fault *f;
 
@@ -197,23 +220,49 @@ static struct fault *pull_for(const struct store *s, const char *wanted, const c
 	return NULL;
 }
 
-struct fault *image_ensure(const struct store *s, const char *wanted, struct progress *progress,
-			   char **name)
+/* As image_ensure(), but for the digest of what is there already. */
+static struct fault *find_or_pull(const struct store *s, const char *wanted, const char *digest,
+				  struct progress *progress, char **name)
 {
 	AUTO_CATALOG catalog = { 0 };
 	AUTO_REFERENCE r = { 0 };
 	AUTO_FREE char *text = NULL;
 
-	*name = NULL;
 	if (is_there(s, wanted)) {
 		*name = xstrdup(wanted);
 		return NULL;
 	}
 	TRY(catalog_load(&catalog));
 	if (catalog_find(&catalog.images, wanted))
-		return pull_for(s, wanted, NULL, progress, name);
+		return pull_for(s, wanted, NULL, digest, progress, name);
 	TRY(reference_parse(wanted, &r));
 	text = reference_text(&r);
 	TRY(find_by_reference(s, text, name));
-	return *name ? NULL : pull_for(s, wanted, text, progress, name);
+	return *name ? NULL : pull_for(s, wanted, text, digest, progress, name);
+}
+
+static struct fault *check_existing(const struct store *s, const char *name, const char *wanted)
+{
+	AUTO_FREE char *what = xasprintf("image '%s'", name);
+	AUTO_FREE char *found = NULL;
+	struct image_record record;
+	struct fault *f;
+
+	TRY(image_load(s, name, &record));
+	f = image_digest(s, name, &record, &found);
+	record_release(&image_record_type, &record);
+	return f ? f : image_digest_check(what, wanted, found);
+}
+
+struct fault *image_ensure(const struct store *s, const char *wanted, const char *digest,
+			   struct progress *progress, char **name)
+{
+	struct fault *f;
+
+	*name = NULL;
+	TRY(find_or_pull(s, wanted, digest, progress, name));
+	f = digest ? check_existing(s, *name, digest) : NULL;
+	if (f)
+		free(steal_ptr(name));
+	return f;
 }

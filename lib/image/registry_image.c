@@ -9,6 +9,7 @@
 #include "host/machine.h"
 #include "image/blob_cache.h"
 #include "image/fetch.h"
+#include "image/image_lock.h"
 #include "image/registry_manifest.h"
 
 struct pull {
@@ -176,7 +177,10 @@ static struct fault *find_image(struct pull *p)
 
 static struct fault *build(struct pull *p, struct image_stage *stage, struct image_record *record)
 {
+	AUTO_FREE char *what = reference_text(p->options->reference);
+
 	TRY(find_image(p));
+	TRY(image_digest_check(what, p->options->digest, p->image.digest));
 	list_layers(p);
 	TRY(check_space(p));
 	TRY(write_rootfs(p, stage, record));

@@ -14,6 +14,7 @@ struct registry_pull {
 	const struct reference *reference; /* borrowed */
 	const char *platform;		   /* "linux/arm64"; NULL = this host's */
 	uint64_t size_bytes;		   /* of the root file system; 0 = by the size of the layers */
+	const char *digest;		   /* that its manifest must have; NULL = any */
 	bool offline;			   /* only what is in the cache; no socket is opened */
 	bool plain_http;
 	struct progress *progress; /* may be NULL */
@@ -23,6 +24,7 @@ struct registry_pull {
  * registry_build() - write the image into the rootfs.ext4 of @stage and all that is known about it,
  * but for its name, into @record (zeroed; released by the caller in every case).
  * Return: F_NOT_FOUND no such image or platform, or not in the cache with `offline`; F_DENIED;
+ * F_STATE another digest, before any layer is fetched;
  * F_CORRUPT; F_UNSUPPORTED; F_NETWORK; F_NO_SPACE; F_CANCELLED; F_SYS.
  */
 struct fault *registry_build(struct image_stage *stage, const struct registry_pull *pull,

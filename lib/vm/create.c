@@ -13,6 +13,7 @@
 #include "guest/ssh_key.h"
 #include "host/machine.h"
 #include "image/image.h"
+#include "image/image_lock.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "vm/forward.h"
@@ -283,13 +284,17 @@ static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *
 
 static struct fault *create(const struct store *s, const struct config *config,
 			    struct progress *progress, const struct vm_create *wanted,
-			    const struct vmm_choice *choice, struct vm_spec *spec)
+			    const struct image_locks *locks, const struct vmm_choice *choice,
+			    struct vm_spec *spec)
 {
 	struct image_record image = { 0 };
+	const char *digest = NULL;
 	char *name = NULL;
 	struct fault *f;
 
-	TRY(image_ensure(s, spec->image, progress, &name));
+	if (wanted->locked)
+		TRY(image_locks_digest(locks, spec->image, machine_arch(), &digest));
+	TRY(image_ensure(s, spec->image, digest, progress, &name));
 	free(spec->image);
 	spec->image = name; /* what was wanted may have been a reference */
 	f = image_load(s, spec->image, &image);
@@ -297,6 +302,8 @@ static struct fault *create(const struct store *s, const struct config *config,
 		f = adopt_image(config, &image, wanted->system_bytes != 0, spec);
 	if (!f)
 		f = kernel_ensure(s, spec->kernel, progress);
+	if (!f && wanted->locked)
+		f = image_locks_kernel(locks, s, spec->kernel);
 	if (!f)
 		f = make(s, choice->driver->qcow2, spec);
 	record_release(&image_record_type, &image);
@@ -326,10 +333,13 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 			void (*announce)(void *context, const struct vm_spec *spec), void *context,
 			char **name)
 {
+	AUTO_IMAGE_LOCKS locks = { 0 };
 	struct vmm_choice choice = { 0 };
 	struct vm_spec spec;
 	struct fault *f;
 
+	if (wanted->locked)
+		TRY(image_locks_read(wanted->locked, &locks));
 	fill_spec(s, config, wanted, &spec);
 	f = check(s, config, &spec, &choice);
 	if (!f && choice.note)
@@ -337,7 +347,7 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 	for (int tries = 0; !f; tries++) {
 		if (announce)
 			announce(context, &spec);
-		f = create(s, config, progress, wanted, &choice, &spec);
+		f = create(s, config, progress, wanted, &locks, &choice, &spec);
 		if (!f || fault_kind(f) != F_EXISTS || wanted->name || tries == GENERATE_TRIES)
 			break;
 		/* Somebody else was given the same words at the same time. */

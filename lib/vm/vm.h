@@ -78,6 +78,7 @@ struct vm_create {
 	const char *name;   /* NULL = generated */
 	const char *image;  /* NULL = the configuration's */
 	const char *kernel; /* NULL = the image's, else the configuration's */
+	const char *locked; /* lock file that image and kernel must agree with; NULL = none */
 	uint64_t vcpu, memory_bytes, disk_bytes, system_bytes; /* 0 = the configuration's */
 	const char *net;       /* NULL = "user" */
 	const char *vmm;       /* NULL = the configuration's */

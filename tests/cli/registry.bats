@@ -129,6 +129,29 @@ credentials()
 	same_as_umoci app-1 app 1
 }
 
+@test "progress: on a terminal a line for each layer that is under way, elsewhere plain lines, with -q none" {
+	needs skopeo
+	needs script
+	for i in 1 2 3; do
+		mkdir "tree$i"
+		head -c 80000000 /dev/urandom > "tree$i/random"
+		layer "$i.tar" "tree$i"
+	done
+	layout app 1 1.tar 2.tar 3.tar
+	docker_registry
+	push app:1 app:1
+	script -qec "'$BANGER' image pull '$REGISTRY/app:1'" /dev/null > screen
+	for i in 2 3; do
+		grep -aq "^  layer $i of 'app': [0-9.]*[KMG]* of 7[0-9.]*M" screen
+	done
+	grep -aq $'\033\\[Kapp-1\r$' screen # alone on its line
+	run --separate-stderr "$BANGER" image pull --force "$REGISTRY/app:1"
+	has "$stderr" "layer 3 of 3"
+	[[ $stderr != *$'\033'* ]]
+	run --separate-stderr "$BANGER" image pull -q --force "$REGISTRY/app:1"
+	is "$stderr" ""
+}
+
 @test "offline opens no socket and uses what is there" {
 	needs strace
 	needs skopeo
