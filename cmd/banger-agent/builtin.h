@@ -32,7 +32,7 @@ int builtin_stats(int argc, char **argv);
 
 /* put DIR - unpack a tar stream below a directory, which is made when absent. */
 int builtin_put(int argc, char **argv);
-/* get PATH - a file or tree as a tar stream; "PATH/." = what is in it. */
+/* get PATH [AS] - a file or tree as a tar stream, under the name AS; "PATH/." = what is in it. */
 int builtin_get(int argc, char **argv);
 /* get-list DIR - the files below a directory that standard input names, each ended by a NUL. */
 int builtin_get_list(int argc, char **argv);

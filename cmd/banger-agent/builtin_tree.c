@@ -79,10 +79,12 @@ int builtin_put(int argc, char **argv)
 /* ----------------------------------------------------------------------------------------- get */
 
 /* "a/b" is packed as "b", "a/b/." as what is in it; the parent's own links are followed. */
-static struct fault *pack_path(struct tar_writer *w, const char *path, struct tree_pack *options)
+static struct fault *pack_path(struct tar_writer *w, const char *path, const char *as,
+			       struct tree_pack *options)
 {
 	size_t len = strlen(path);
 	AUTO_FREE char *clean = NULL;
+	const char *last;
 	AUTO_FD dir = -1;
 	char *slash;
 
@@ -99,17 +101,19 @@ static struct fault *pack_path(struct tar_writer *w, const char *path, struct tr
 	if (slash)
 		*slash = '\0';
 	TRY(open_directory(!slash ? "." : *clean ? clean : "/", &dir));
-	options->as = slash ? slash + 1 : clean;
-	if (!strcmp(options->as, ".."))
+	last = slash ? slash + 1 : clean;
+	if (!strcmp(last, ".."))
 		return fault_new(F_INVALID, "'%s': a path cannot end in '..'", path);
-	return tree_pack(w, dir, options->as, options);
+	options->as = as ? as : last;
+	return tree_pack(w, dir, last, options);
 }
 
-static struct fault *get(const char *path)
+/* @as: a name for it; NULL = its own. */
+static struct fault *get(const char *path, const char *as)
 {
 	struct tar_writer *w = tar_writer_new_fd(STDOUT_FILENO);
 	struct tree_pack options = { .as = "" };
-	struct fault *f = pack_path(w, path, &options);
+	struct fault *f = pack_path(w, path, as, &options);
 
 	if (!f)
 		f = tar_writer_finish(w);
@@ -121,8 +125,9 @@ static struct fault *get(const char *path)
 
 int builtin_get(int argc, char **argv)
 {
-	struct fault *f = argc == 2 && *argv[1] ? get(argv[1])
-						: fault_new(F_USAGE, "get: needs a path");
+	struct fault *f = (argc == 2 || argc == 3) && *argv[1]
+				  ? get(argv[1], argc == 3 ? argv[2] : NULL)
+				  : fault_new(F_USAGE, "get: needs a path");
 
 	return f ? fail(f) : 0;
 }

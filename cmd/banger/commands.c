@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&command_vm_exec,
 	&command_vm_ssh,
 	&command_vm_proxy,
+	&command_vm_cp,
 	&command_vm_forward,
 	&command_vm_logs,
 	&command_vm_stats,

@@ -51,6 +51,8 @@ extern const struct command command_vm_ports, command_vm_wait;
 extern const struct command command_vm_set;
 /* cmd_ssh_config.c */
 extern const struct command command_ssh_config;
+/* cmd_vm_cp.c */
+extern const struct command command_vm_cp;
 /* cmd_vm_forward.c */
 extern const struct command command_vm_forward, command_internal_forward;
 /* cmd_vm_ssh.c */

@@ -274,7 +274,7 @@ struct fault *guest_get(struct guest *g, struct guest_tree *t,
 			struct fault *(*consume)(void *context, struct tar_reader *r),
 			void *context)
 {
-	const char *argv[] = { "get", t->path, NULL };
+	const char *argv[] = { "get", t->path, t->as, NULL };
 	struct worker w = { .consume = consume, .context = context };
 
 	return get_through(g, t, argv, -1, &w);

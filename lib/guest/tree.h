@@ -67,6 +67,7 @@ struct fault *tree_pack(struct tar_writer *w, int dir, const char *path,
 
 struct guest_tree {
 	const char *path; /* in the guest */
+	const char *as;	  /* guest_get(): what it is named in the archive; NULL = see there */
 	const char *user; /* as whom it is read and written; NULL = root */
 	char *notice;	  /* out, owned, printable: what the guest had to say though it succeeded; or NULL */
 };
