@@ -2,19 +2,21 @@
 # fixture.sh - the kernel and the images that the VM tests boot, made once by banger itself.
 #
 # Prints the state directory that holds them.  Kept in build/fixtures under the digest of the sources that
-# make them, so that a change of the image or kernel code makes them anew.
+# make them, so that a change of the image or kernel code makes them anew.  The directory may be shared by
+# several work trees: what others made goes only when it is a day old, and what tests make there stays.
 #
 #   kernel debian-12             from the Debian mirror of this host, signatures checked
 #   image  busybox               busybox-static, no init at all
 #   image  busybox-init          the same with busybox's init and an inittab
 #   image  entry                 an OCI image with an entry point, environment and user
 #   image  debian-bookworm       with --debian: systemd, by mmdebstrap
-#   image  lab                   with --lab: the machine of tests/lab, with these fixtures in it
+#   image  lab-<digest>          with --lab: the machine of tests/lab, with these fixtures in it
 set -eu
 cd "$(dirname "$0")/../.."
 : "${BANGER:=$PWD/build/banger}"
-digest=$(cat lib/image/*.[ch] lib/kernel/*.[ch] lib/disk/*.[ch] packaging/catalog.json tests/lab/packages "$0" | sha256sum | cut -c 1-16)
+digest=$(cat lib/image/*.[ch] lib/kernel/*.[ch] lib/disk/ext4*.[ch] packaging/catalog.json "$0" | sha256sum | cut -c 1-16)
 state=$PWD/build/fixtures/$digest
+lab=lab-$(sha256sum < tests/lab/packages | cut -c 1-8)
 export BANGER_STATE_DIR=$state
 
 busybox_tree()
@@ -82,16 +84,15 @@ make_lab()
 	mmdebstrap --variant=apt --quiet --customize-hook='mkdir -p "$1/var/lib/banger"' \
 		--customize-hook="sync-in $work/state /var/lib/banger" \
 		--include="$(tr '\n' ',' < tests/lab/packages | sed 's/,$//')" bookworm - |
-		"$BANGER" image import --name lab --size 16G - >&2
+		"$BANGER" image import --name "$lab" --size 16G - >&2
 	rm -rf "$work"
 }
 
 mkdir -p "$PWD/build/fixtures"
 exec 9> "$PWD/build/fixtures/lock"
 flock 9
-for old in "$PWD"/build/fixtures/*/; do
-	[ "$old" = "$state/" ] || rm -rf "$old"
-done
+find "$PWD/build/fixtures/" -mindepth 1 -maxdepth 1 -type d -mmin +1440 -regex '.*/[0-9a-f]+' \
+	! -name "$digest" -exec rm -rf {} +
 have kernel debian-12 || "$BANGER" kernel pull debian-12 >&2
 have image busybox && have image busybox-init || make_busybox
 have image entry || make_entry
@@ -99,6 +100,6 @@ if [ "${1:-}" = --debian ]; then
 	have image debian-bookworm || "$BANGER" image pull debian-bookworm >&2
 fi
 if [ "${1:-}" = --lab ]; then
-	have image lab || make_lab
+	have image "$lab" || make_lab
 fi
 echo "$state"
