@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -11,9 +12,20 @@
 #define DEPTH_MAX 256
 #define XATTRS_MAX 65536
 
+#define LINKS_MAX  4096 /* files with several names that are remembered; more become copies */
+
+/* Files with several names that were copied already: where the first one is, below `top`. */
+static struct {
+	ino_t inode;
+	char *path;
+} links[LINKS_MAX];
+static size_t n_links;
+static int top;
+
 struct pair {
 	int from, to; /* directories, borrowed */
 	const char *name;
+	const char *path; /* of the name, below the top */
 	const struct stat *st;
 };
 
@@ -48,6 +60,21 @@ static struct fault *copy_metadata(int from, int to, const struct pair *p)
 	if (fchmod(to, p->st->st_mode & 07777) || futimens(to, times))
 		return bad("setting mode and times of", p->name);
 	return NULL;
+}
+
+/* Another name of a file that is there already?  Else it is remembered. */
+static bool link_again(const struct pair *p)
+{
+	if (p->st->st_nlink < 2)
+		return false;
+	for (size_t i = 0; i < n_links; i++)
+		if (links[i].inode == p->st->st_ino)
+			return !linkat(top, links[i].path, p->to, p->name, 0);
+	if (n_links < LINKS_MAX) {
+		links[n_links].inode = p->st->st_ino;
+		links[n_links++].path = xstrdup(p->path);
+	}
+	return false;
 }
 
 static struct fault *copy_file(const struct pair *p)
@@ -96,7 +123,7 @@ static struct fault *copy_node(const struct pair *p)
 	return NULL;
 }
 
-static struct fault *copy_tree(int from, int to, dev_t device, int depth);
+static struct fault *copy_tree(int from, int to, const char *path, dev_t device, int depth);
 
 static struct fault *copy_directory(const struct pair *p, int depth)
 {
@@ -108,14 +135,16 @@ static struct fault *copy_directory(const struct pair *p, int depth)
 	to = openat(p->to, p->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0)
 		return bad("opening", p->name);
-	TRY(copy_tree(from, to, p->st->st_dev, depth + 1));
+	TRY(copy_tree(from, to, p->path, p->st->st_dev, depth + 1));
 	return copy_metadata(from, to, p);
 }
 
-static struct fault *copy_entry(int from, int to, const char *name, dev_t device, int depth)
+static struct fault *copy_entry(int from, int to, const char *above, const char *name,
+				dev_t device, int depth)
 {
+	AUTO_FREE char *path = xasprintf("%s/%s", above, name);
 	struct stat st;
-	struct pair p = { from, to, name, &st };
+	struct pair p = { from, to, name, path, &st };
 
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW))
 		return bad("looking at", name);
@@ -126,11 +155,11 @@ static struct fault *copy_entry(int from, int to, const char *name, dev_t device
 	if (unlinkat(to, name, 0) && errno != ENOENT)
 		return bad("replacing", name);
 	if (S_ISREG(st.st_mode))
-		return copy_file(&p);
+		return link_again(&p) ? NULL : copy_file(&p);
 	return S_ISLNK(st.st_mode) ? copy_link(&p) : copy_node(&p);
 }
 
-static struct fault *copy_tree(int from, int to, dev_t device, int depth)
+static struct fault *copy_tree(int from, int to, const char *path, dev_t device, int depth)
 {
 	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_DIR dir = fd < 0 ? NULL : fdopendir(fd);
@@ -144,19 +173,23 @@ static struct fault *copy_tree(int from, int to, dev_t device, int depth)
 	}
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			TRY(copy_entry(from, to, entry->d_name, device, depth));
+			TRY(copy_entry(from, to, path, entry->d_name, device, depth));
 	return NULL;
 }
 
 struct fault *tree_copy(int from, int to)
 {
 	struct stat st;
-	struct pair p = { from, to, ".", &st };
+	struct pair p = { from, to, ".", ".", &st };
+	struct fault *f;
 
 	if (fstat(from, &st))
 		return bad("looking at", ".");
-	TRY(copy_tree(from, to, st.st_dev, 0));
-	return copy_metadata(from, to, &p);
+	top = to;
+	f = copy_tree(from, to, ".", st.st_dev, 0);
+	while (n_links)
+		free(links[--n_links].path);
+	return f ? f : copy_metadata(from, to, &p);
 }
 
 static void empty_tree(int fd, dev_t device, int depth)

@@ -54,6 +54,11 @@ static struct fault *fill(const struct image_build *b, const struct strings *pac
 	return f;
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static struct fault *build(const struct store *s, const struct image_build *b, const char *name,
 			   struct strings *packages)
 {
@@ -66,6 +71,10 @@ static struct fault *build(const struct store *s, const struct image_build *b, c
 		TRY(add_usual(b->suite, packages));
 	for (size_t i = 0; i < b->include.n; i++)
 		add_new(packages, b->include.v[i]);
+	/* The same packages are the same image, in whatever order they were named. */
+	if (packages->n)
+		qsort(packages->v, packages->n, sizeof(*packages->v), compare_texts);
+	TRY(suite_check(&(struct suite){ .suite = b->suite, .include = packages }));
 	TRY(image_stage_open(s, name, b->force ? IMAGE_REPLACE : IMAGE_NEW, "build", &stage));
 	return image_stage_close(&stage, fill(b, packages, &stage));
 }

@@ -44,8 +44,8 @@ static const struct record_type kernel_type = {
 };
 
 static const struct field lock_fields[] = {
-	{ "images", FIELD_RECORDS, offsetof(struct image_locks, images), true, 0, &image_type },
-	{ "kernels", FIELD_RECORDS, offsetof(struct image_locks, kernels), true, 0, &kernel_type },
+	FIELD_SUB(struct image_locks, images, FIELD_RECORDS, &image_type),
+	FIELD_SUB(struct image_locks, kernels, FIELD_RECORDS, &kernel_type),
 };
 
 const struct record_type image_locks_type = {

@@ -73,7 +73,7 @@ static bool is_plain_word(const char *text, const char *allowed)
 	return *text && *text != '-' && text[strspn(text, allowed)] == '\0';
 }
 
-static struct fault *check_names(const struct suite *suite)
+struct fault *suite_check(const struct suite *suite)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.+-";
 
@@ -181,7 +181,7 @@ static struct fault *make_arguments(const struct suite *suite, struct strings *a
 	AUTO_BUF include = BUF_INIT;
 	const char *mode;
 
-	TRY(check_names(suite));
+	TRY(suite_check(suite));
 	TRY(check_host());
 	TRY(choose_mode(&mode));
 	mode_option = xasprintf("--mode=%s", mode);

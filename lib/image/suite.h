@@ -15,6 +15,9 @@ struct suite {
 	struct progress *progress;     /* may be NULL */
 };
 
+/* suite_check() - F_INVALID a suite or package name that cannot be one. */
+struct fault *suite_check(const struct suite *suite) MUST_CHECK;
+
 /*
  * suite_feed() - run mmdebstrap and stream what it makes into @builder as its only layer.  Packages
  * come from the mirror of this host's apt (mirror_find()); apt checks their signatures against

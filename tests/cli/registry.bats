@@ -585,6 +585,28 @@ refused_here()
 	has "$output" "It is another one than $BAD/slow/app:1"
 }
 
+@test "a catalogue's entry may lead to a registry, by tag or by digest" {
+	needs skopeo
+	app
+	docker_registry
+	push app:1 app:1
+	mkdir -p "$XDG_CONFIG_HOME/banger/catalog.d"
+	printf '{"version":1,"images":[
+		{"name":"tagged","sources":[{"type":"oci","reference":"%s/app:1"}]},
+		{"name":"pinned","sources":[{"type":"oci","reference":"%s/app:1","digest":"%s"}]},
+		{"name":"other","sources":[{"type":"oci","reference":"%s/app:1","digest":"sha256:%064d"}]}]}' \
+		"$REGISTRY" "$REGISTRY" "$(manifest_of app 1)" "$REGISTRY" 0 \
+		> "$XDG_CONFIG_HOME/banger/catalog.d/ours.json"
+	is "$("$BANGER" image pull -q tagged)" tagged
+	is "$("$BANGER" image pull -q pinned)" pinned
+	is "$(field pinned .manifest_digest)" "$(manifest_of app 1)"
+	is "$(field tagged .source_kind)" registry
+	same_as_umoci tagged app 1
+	run "$BANGER" image pull -q other
+	is "$status" 1
+	has "$output" "image 'other' of the catalogue"
+}
+
 @test "an archive that unpacks to ever more is refused" {
 	needs zstd
 	needs umoci

@@ -22,6 +22,7 @@ teardown() { vm_teardown; }
 	echo run > tree/root/setuid
 	mkfifo tree/root/fifo
 	echo hidden > tree/root/.profile-of-image
+	ln tree/root/.profile-of-image tree/root/root/second-name
 	chown -R 1000:100 tree/root/a
 	chmod 4711 tree/root/setuid
 	chmod 0700 tree/root
@@ -36,7 +37,7 @@ teardown() { vm_teardown; }
 		stat -c %Y a/b/c/file; stat -c %a /root; grep -c " /root ext4" /proc/mounts'
 	[ "$status" -eq 0 ]
 	diff - <(echo "$output") <<-'END'
-		./.profile-of-image -rw-r--r-- 0:0 1
+		./.profile-of-image -rw-r--r-- 0:0 2
 		./a drwxr-xr-x 1000:100 3
 		./a/b drwxr-x--x 1000:100 3
 		./a/b/c drwxr-xr-x 1000:100 2
@@ -46,6 +47,7 @@ teardown() { vm_teardown; }
 		./link lrwxrwxrwx 0:0 1
 		./root drwxr-x--x 0:0 2
 		./root/file -rw-r--r-- 0:0 1
+		./root/second-name -rw-r--r-- 0:0 2
 		./setuid -rws--x--x 0:0 1
 		a/b/c/file
 		/etc/passwd
@@ -101,4 +103,36 @@ teardown() { vm_teardown; }
 	done
 	cmp "$BANGER_STATE_DIR"/images/{x,y}/rootfs.ext4
 	e2fsck -fn "$BANGER_STATE_DIR/images/x/rootfs.ext4"
+}
+
+@test "a machine of an image that a registry has: pulled, booted, and its settings hold" {
+	local port
+
+	command -v docker-registry skopeo umoci > /dev/null || skip "docker-registry, skopeo or umoci is not installed"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	mkdir tree
+	debugfs -R "rdump / tree" "$FIXTURE/images/busybox/rootfs.ext4" 2> /dev/null
+	tar -C tree -cf 1.tar bin sbin etc usr lib tmp
+	umoci init --layout app
+	umoci new --image app:1
+	umoci raw add-layer --image app:1 1.tar
+	umoci config --image app:1 --config.env GREETING=hello --config.workingdir /tmp \
+		--config.cmd /bin/sh
+	printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"}\n' \
+		"$PWD/data" "$port" > registry.yml
+	docker-registry serve registry.yml > server.log 2>&1 3>&- &
+	server=$!
+	for _ in {1..100}; do
+		! curl -s -o /dev/null "http://127.0.0.1:$port/v2/" || break
+		sleep 0.1
+	done
+	skopeo copy -q --insecure-policy --dest-tls-verify=false oci:app:1 "docker://127.0.0.1:$port/app:1"
+	# shellcheck disable=SC2016 # for the guest's shell
+	run --separate-stderr "$BANGER" vm run -q --rm --image "127.0.0.1:$port/app:1" -- \
+		sh -c 'echo "$GREETING from $PWD"'
+	kill "$server"
+	[ "$status" -eq 0 ]
+	[ "$output" = "hello from /tmp" ]
+	"$BANGER" image show app-1 | jq -e '.source_kind == "registry"'
 }
