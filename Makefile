@@ -6,6 +6,7 @@ VERSION  := $(shell sed -n 's/^## \([0-9][^ ]*\).*/\1/p' NEWS 2>/dev/null | head
 COMMIT   := $(shell git rev-parse --short=8 HEAD 2>/dev/null || echo unknown)
 BUILD    ?= build
 PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
 DESTDIR  ?=
 CC       ?= gcc
 ifeq ($(origin CC),default)
@@ -39,7 +40,9 @@ UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
 UNIT_BIN  := $(UNIT_SRC:%.c=$(BUILD)/%)
 TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
 
-all: $(BUILD)/banger
+NSS_SRC   := $(sort $(wildcard cmd/nss-banger/*.c))
+
+all: $(BUILD)/banger $(BUILD)/libnss_banger.so.2
 
 $(BUILD)/include/build_info.h: NEWS FORCE
 	@mkdir -p $(@D)
@@ -75,6 +78,13 @@ $(BUILD)/banger-agent: $(AGENT_OBJ)
 # The agent travels inside banger, so the two can never be of different versions on disk.
 $(BUILD)/agent_image.o: $(BUILD)/banger-agent
 	printf '.section .rodata\n.global agent_image, agent_image_end\n.balign 16\nagent_image:\n.incbin "%s"\nagent_image_end:\n.section .note.GNU-stack,"",%%progbits\n' '$<' | $(CC) -x assembler -c -o $@ -
+
+# Loaded into other people's programs: libc only, nothing but the interface visible, no sanitizers.
+$(BUILD)/libnss_banger.so.2: $(NSS_SRC) $(wildcard cmd/nss-banger/*.h) lib/base/banned.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Ilib -Icmd -include base/banned.h -fPIC \
+		-fvisibility=hidden -fstack-protector-strong -shared -Wl,-soname,libnss_banger.so.2 \
+		-Wl,-z,relro,-z,now,-z,defs -o $@ $(NSS_SRC)
 
 $(BUILD)/catalog_json.o: packaging/catalog.json
 	@mkdir -p $(@D)
@@ -190,12 +200,14 @@ quickstart:
 INSTALLED = $(PREFIX)/bin/banger \
             $(patsubst man/%,$(PREFIX)/share/man/man1/%,$(wildcard man/*.1)) \
             $(patsubst man/%,$(PREFIX)/share/man/man5/%,$(wildcard man/*.5)) \
+            $(LIBDIR)/libnss_banger.so.2 \
             $(PREFIX)/share/bash-completion/completions/banger \
             $(PREFIX)/share/zsh/site-functions/_banger \
             $(PREFIX)/share/fish/vendor_completions.d/banger.fish
 
-install: $(BUILD)/banger
+install: all
 	install -D -m 0755 $(BUILD)/banger $(DESTDIR)$(PREFIX)/bin/banger
+	install -D -m 0644 $(BUILD)/libnss_banger.so.2 $(DESTDIR)$(LIBDIR)/libnss_banger.so.2
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 $(wildcard man/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
