@@ -34,6 +34,7 @@
 #include "power.h"
 #include "settings.h"
 #include "ssh.h"
+#include "sync.h"
 #include "systemd.h"
 #include "tree.h"
 #include "work.h"
@@ -244,6 +245,7 @@ static void run_init(const char *path, char **argv, const char *agent_mode)
 
 static void set_up_image(struct machine *m)
 {
+	sync_files(m->initramfs);
 	tree_empty(m->initramfs); /* it is memory, and nothing in it is needed any more */
 	set_up_dev();
 	say_fault(mount_modules(&m->seed));

@@ -383,6 +383,18 @@ void man_config(struct buf *out)
 		"command win over all of them. Under sudo the user's file is that of the user who "
 		"called sudo. A command that runs as root refuses a file that others can write.");
 	add_settings(out);
+	buf_adds(out, ".Sh FILES FOR EVERY MACHINE\n");
+	add_paragraphs(
+		out,
+		"Each section [file_sync NAME], with a NAME of one's choice, is a file or directory of the "
+		"user's that every VM gets at each of its starts. \"host\" is what: a path that begins "
+		"with ~/, or an absolute one below the user's home. \"guest\" is where: a path that begins "
+		"with ~/ or /root/. \"mode\" is the file's, in octal, 0600 when it is not given; in a "
+		"directory each file keeps its own.\n\n"
+		"The files belong to root in the VM and replace what is there under their names. In a "
+		"directory symbolic links, devices, sockets and pipes are left out; a path that leads out of "
+		"the home is refused. A source that is not there is a warning, everything else that goes "
+		"wrong on the host keeps the VM from starting. All of them together may have 16 MiB.");
 	buf_adds(out, ".Sh FILES\n.Bl -tag -width Ds -compact\n"
 		      ".It Pa " CONFIG_SYSTEM_FILE "\nThe system's settings.\n"
 		      ".It Pa $XDG_CONFIG_HOME/banger/banger.conf\n"
@@ -390,6 +402,7 @@ void man_config(struct buf *out)
 		      ".El\n"
 		      ".Sh EXAMPLES\n.Bd -literal -offset indent\n"
 		      "[defaults]\nimage = debian-bookworm\n\n"
-		      "[vm_defaults]\nvcpu = 4\nmemory = 4G ; for builds\n.Ed\n"
+		      "[vm_defaults]\nvcpu = 4\nmemory = 4G ; for builds\n\n"
+		      "[file_sync git]\nhost = ~/.gitconfig\nguest = ~/.gitconfig\nmode = 0644\n.Ed\n"
 		      ".Sh SEE ALSO\n.Xr banger 1 ,\n.Xr banger-config 1\n");
 }

@@ -44,10 +44,21 @@ struct seed {
 
 extern const struct record_type seed_type;
 
+/* A directory of the boot archive: tar archives for /root, named after their sections. */
+#define SEED_SYNC_DIR "banger/sync"
+
+struct seed_archive_file {
+	char *name; /* owned; a single component */
+	struct buf content;
+};
+/* seed_files_release() - release records of struct seed_archive_file.  Host side only. */
+void seed_files_release(struct records *files);
+
 /*
- * seed_archive() - append the whole per-start archive to @out: the agent as init, the seed, and the
- * directories that they need.  Host side only.
+ * seed_archive() - append the whole per-start archive to @out: the agent as init, the seed, the files
+ * for SEED_SYNC_DIR (of struct seed_archive_file; NULL = none), and the directories that they need.  Host
+ * side only.
  */
-void seed_archive(const struct seed *seed, struct buf *out);
+void seed_archive(const struct seed *seed, const struct records *files, struct buf *out);
 
 #endif

@@ -52,7 +52,8 @@ struct fault *tree_open_parent(int dir, const char *name, bool make, int *fd,
 struct tree_pack {
 	const char *as;	  /* name in the archive of what is packed; "" = only what is in it */
 	bool no_recurse;  /* a directory without what is in it */
-	uint64_t skipped; /* out: sockets, devices, pipes */
+	bool no_links;	  /* leave symbolic links out */
+	uint64_t skipped; /* out: sockets, devices, pipes, links that were to be left out */
 };
 
 /*

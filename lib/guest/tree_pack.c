@@ -187,7 +187,7 @@ static struct fault *pack_entry(struct pack *p, int parent, const char *last, co
 		return fault_new(F_INVALID, "'%s' is no directory", last);
 	if (S_ISREG(st.st_mode))
 		return pack_file(p, parent, last, name);
-	if (S_ISLNK(st.st_mode))
+	if (S_ISLNK(st.st_mode) && !p->options->no_links)
 		return pack_symlink(p, parent, last, name, &st);
 	p->options->skipped++;
 	return NULL;

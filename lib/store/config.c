@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "host/machine.h"
 #include "host/user.h"
+#include "store/file_sync.h"
 
 #define CONFIG_FILE_MAX (64 * 1024)
 #define VCPU_MAX	256
@@ -224,6 +225,7 @@ struct reading {
 	const char *at, *end;
 	unsigned int line;
 	struct fault *fault;
+	struct user user;
 };
 
 static bool is_section(const char *name, size_t len)
@@ -284,7 +286,9 @@ static char *next_line(char *line, int room, void *context)
 		size_t name_len = (size_t)(strchr(line, ']') - line) - 1;
 		AUTO_FREE char *name = xstrndup(line + 1, name_len);
 
-		if (!is_section(name, name_len))
+		if (file_sync_is_section(name))
+			r->fault = file_sync_begin(&r->config->file_sync, name, r->name, r->line);
+		else if (!is_section(name, name_len))
 			r->fault = unknown_section(name);
 	}
 	return r->fault ? NULL : line;
@@ -347,7 +351,10 @@ static int take_pair(void *context, const char *section, const char *name, const
 
 	if (r->fault)
 		return 0;
-	if (s)
+	if (file_sync_is_section(section))
+		r->fault = file_sync_take(&r->config->file_sync, section, name, value,
+					  r->user.home);
+	else if (s)
 		r->fault = apply(r->config, s, value, origin);
 	else if (!*section)
 		r->fault = fault_new(F_INVALID, "'%s' stands before the first [section]", name);
@@ -359,19 +366,21 @@ static int take_pair(void *context, const char *section, const char *name, const
 struct fault *config_read_text(struct config *config, const char *text, size_t len,
 			       const char *name)
 {
-	struct reading r = { config, name, text, text + len, 0, NULL };
+	struct reading r = { config, name, text, text + len, 0, NULL, { 0 } };
 	int bad_line;
 
 	if (memchr(text, '\0', len))
 		return fault_new(F_INVALID, "%s: the file has NUL bytes, it is no text", name);
+	user_real(&r.user);
 	bad_line = ini_parse_stream(next_line, &r, take_pair, &r);
+	user_release(&r.user);
 	if (r.fault)
 		return fault_wrap(r.fault, "%s:%u", name, r.line);
 	if (bad_line > 0)
 		return fault_new(F_INVALID,
 				 "%s:%d: this is neither '[section]' nor 'name = value'", name,
 				 bad_line);
-	return NULL;
+	return file_sync_check(&config->file_sync);
 }
 
 /* What runs as root must not be steered by somebody who is not. */
@@ -432,6 +441,31 @@ static struct fault *read_user_file(struct config *config)
 	return f;
 }
 
+static void add_row(struct config *config, const struct file_sync *f, const char *key,
+		    const char *value)
+{
+	struct config_value *row = records_add(&config->origins, sizeof(*row));
+
+	row->key = xasprintf(FILE_SYNC_SECTION ".%s.%s", f->name, key);
+	row->value = xstrdup(value);
+	row->origin = xstrdup(f->origin);
+}
+
+/* After the table's own rows, which are found by their place. */
+static void add_file_sync_rows(struct config *config)
+{
+	const struct file_sync *list = config->file_sync.v;
+
+	for (size_t i = 0; i < config->file_sync.n; i++) {
+		AUTO_FREE char *guest = xasprintf("/root/%s", list[i].guest);
+		AUTO_FREE char *mode = xasprintf("%04o", (unsigned int)list[i].mode);
+
+		add_row(config, &list[i], "host", list[i].host);
+		add_row(config, &list[i], "guest", guest);
+		add_row(config, &list[i], "mode", mode);
+	}
+}
+
 struct fault *config_load(struct config *config)
 {
 	struct fault *f;
@@ -444,6 +478,8 @@ struct fault *config_load(struct config *config)
 		f = config_read_environment(config);
 	if (f)
 		config_release(config);
+	else
+		add_file_sync_rows(config);
 	return f;
 }
 
@@ -454,6 +490,7 @@ void config_release(struct config *config)
 	for (size_t i = 0; i < config->origins.n; i++)
 		record_release(&config_value_type, &rows[i]);
 	free(config->origins.v);
+	file_sync_release(&config->file_sync);
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		if (!is_number(&settings[i]))
 			free(*(char **)((char *)config + settings[i].offset));
@@ -462,9 +499,12 @@ void config_release(struct config *config)
 
 const struct config_value *config_find(const struct config *config, const char *key)
 {
-	const struct setting *s = find_setting(key);
+	const struct config_value *rows = config->origins.v;
 
-	return s && config->origins.n ? row_of(config, s) : NULL;
+	for (size_t i = 0; i < config->origins.n; i++)
+		if (!strcmp(rows[i].key, key))
+			return &rows[i];
+	return NULL;
 }
 
 bool config_setting(size_t i, struct setting_info *info)

@@ -29,6 +29,7 @@ struct config {
 	uint64_t memory_bytes;
 	uint64_t disk_size_bytes;      /* work disk */
 	uint64_t system_overlay_bytes; /* root disk of a VM */
+	struct records file_sync;      /* of struct file_sync */
 	struct records origins;	       /* of struct config_value, in table order */
 };
 

@@ -10,6 +10,7 @@
 #include "guest/ssh_key.h"
 #include "image/image.h"
 #include "kernel/kernel.h"
+#include "vm/file_sync.h"
 #include "vm/start_steps.h"
 
 /* QEMU's user-mode network: the guest is .15, the host .2, a DNS forwarder .3 of 10.0.2.0/24. */
@@ -84,6 +85,7 @@ static struct fault *write_boot_archive(struct vm *vm, const struct image_record
 {
 	AUTO_BUF archive = BUF_INIT;
 	AUTO_FD dir = -1;
+	struct records files = { 0 };
 	struct seed seed;
 	struct fault *f;
 
@@ -92,7 +94,10 @@ static struct fault *write_boot_archive(struct vm *vm, const struct image_record
 	fill_seed(&vm->spec, image, kernel, &seed);
 	f = add_host_key(vm, &seed);
 	if (!f)
-		seed_archive(&seed, &archive);
+		f = file_sync_pack(vm->config, vm->progress, &files);
+	if (!f)
+		seed_archive(&seed, &files, &archive);
+	seed_files_release(&files);
 	record_release(&seed_type, &seed);
 	if (f)
 		return f;

@@ -71,7 +71,7 @@ static void archive_holds_agent_and_seed(void **state)
 	size_t at = 0;
 
 	(void)state;
-	seed_archive(&in, &a);
+	seed_archive(&in, NULL, &a);
 	while (at + 110 < a.len && !end) {
 		char number[9] = "";
 		size_t size, name_len;
