@@ -35,6 +35,7 @@ AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
 LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/catalog_json.o \
              $(if $(wildcard cmd/banger-agent/main.c),$(BUILD)/agent_image.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
+WATCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/banger-watch/*.c)))
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/agent/%.o)
 UNIT_SRC  := $(sort $(wildcard tests/unit/*.c))
 UNIT_BIN  := $(UNIT_SRC:%.c=$(BUILD)/%)
@@ -42,7 +43,7 @@ TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
 
 NSS_SRC   := $(sort $(wildcard cmd/nss-banger/*.c))
 
-all: $(BUILD)/banger $(BUILD)/libnss_banger.so.2
+all: $(BUILD)/banger $(BUILD)/banger-watch $(BUILD)/libnss_banger.so.2
 
 $(BUILD)/include/build_info.h: NEWS FORCE
 	@mkdir -p $(@D)
@@ -55,6 +56,10 @@ $(BUILD)/libbanger.a: $(LIB_OBJ)
 
 $(BUILD)/banger: $(CMD_OBJ) $(BUILD)/libbanger.a
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(CMD_OBJ) $(BUILD)/libbanger.a $(LIBS)
+
+# As little as it needs: it stays in memory.
+$(BUILD)/banger-watch: $(WATCH_OBJ) $(BUILD)/libbanger.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,--as-needed -o $@ $(WATCH_OBJ) $(BUILD)/libbanger.a $(LIBS)
 
 $(BUILD)/%.o: %.c | $(BUILD)/include/build_info.h
 	@mkdir -p $(@D)
@@ -197,7 +202,7 @@ quickstart:
 	+$(MAKE) -s --no-print-directory -j$(JOBS) all
 	$(BUILD)/banger vm run --rm -- uname -a
 
-INSTALLED = $(PREFIX)/bin/banger \
+INSTALLED = $(PREFIX)/bin/banger $(PREFIX)/bin/banger-watch \
             $(patsubst man/%,$(PREFIX)/share/man/man1/%,$(wildcard man/*.1)) \
             $(patsubst man/%,$(PREFIX)/share/man/man5/%,$(wildcard man/*.5)) \
             $(LIBDIR)/libnss_banger.so.2 \
@@ -207,6 +212,7 @@ INSTALLED = $(PREFIX)/bin/banger \
 
 install: all
 	install -D -m 0755 $(BUILD)/banger $(DESTDIR)$(PREFIX)/bin/banger
+	install -m 0755 $(BUILD)/banger-watch $(DESTDIR)$(PREFIX)/bin/banger-watch
 	install -D -m 0644 $(BUILD)/libnss_banger.so.2 $(DESTDIR)$(LIBDIR)/libnss_banger.so.2
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
@@ -223,4 +229,4 @@ FORCE:
 .PHONY: all clean unit unit-build asan asan-build clang-build fuzz fuzz-build fuzz-targets check \
         check-build check-layers check-size check-docs bench tidy format man quickstart install \
         uninstall FORCE
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(WATCH_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "banger/commands.h"
+#include "banger/stats_history.h"
 #include "banger/stats_view.h"
 
 static struct fault *stats_run(struct invocation *inv)
 {
+	if (option_given(inv, "history") || option_given(inv, "plot"))
+		return stats_history_run(inv, option_value(inv, "plot"),
+					 option_number(inv, "since", HISTORY_SINCE_MS));
 	return stats_view_run(inv, &(struct stats_view){
 		.guest = !option_given(inv, "no-guest"),
 		.watch = option_given(inv, "watch"),
@@ -18,6 +22,11 @@ static const struct option stats_options[] = {
 	  .preset = STATS_INTERVAL_DEFAULT, .help = "with --watch: pause between two looks" },
 	{ .letter = 'n', .name = "count", .value = "N", .type = OPTION_COUNT, .min = 1,
 	  .help = "with --watch: end after so many looks" },
+	{ .name = "history", .help = "print what the watcher saw, instead of looking" },
+	{ .name = "plot", .value = "WHAT", .help = "draw what the watcher saw of cpu, mem, io, net, disk; "
+						    "several with commas" },
+	{ .name = "since", .value = "DURATION", .type = OPTION_DURATION,
+	  .preset = HISTORY_SINCE_DEFAULT, .help = "with --history or --plot: only this last time" },
 	{ .name = "no-guest", .help = "do not ask the agents in the guests" },
 	{ 0 },
 };
@@ -37,6 +46,7 @@ const struct command command_vm_stats = {
 		"root for one's own VMs.",
 	.examples = "banger vm stats\tall VMs, once\n"
 		    "banger vm stats -w web\tone VM, every two seconds\n"
+		    "banger vm stats --plot cpu,mem --since 2h web\twhat the watcher saw of it\n"
 		    "banger vm stats --json --no-guest\tfor programs, without asking the guests",
 	.options = stats_options,
 	.min_operands = 0,

@@ -48,6 +48,7 @@ const struct command *const commands[] = {
 	&command_kernel_show,
 	&command_kernel_delete,
 	&command_top,
+	&command_watch,
 	&command_system,
 	&command_system_df,
 	&command_completion,

@@ -61,6 +61,8 @@ extern const struct command command_vm_ssh, command_vm_proxy, command_internal_k
 extern const struct command command_vm_rename, command_vm_clone;
 /* cmd_vm_prune.c, cmd_df.c */
 extern const struct command command_vm_prune, command_system_df;
+/* cmd_watch.c */
+extern const struct command command_watch;
 /* cmd_version.c */
 extern const struct command command_version;
 

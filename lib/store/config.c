@@ -24,7 +24,7 @@
 #endif
 
 enum setting_kind { SETTING_TEXT, SETTING_WORD, SETTING_PROGRAM, SETTING_PATH, SETTING_COUNT,
-		    SETTING_SIZE };
+		    SETTING_SIZE, SETTING_DURATION };
 
 struct setting {
 	struct setting_info info;
@@ -64,6 +64,22 @@ static const struct setting settings[] = {
 	{ { "vmm.qemu_bin", "BANGER_QEMU_BIN", "QEMU, a program on PATH or an absolute path",
 	    "the QEMU of this machine's architecture" },
 	  SETTING_PROGRAM, AT(qemu_bin), QEMU_PROGRAM },
+	{ { "watch.auto_watch", "BANGER_AUTO_WATCH", "start the watcher together with a VM", "no",
+	    "yes no" },
+	  SETTING_WORD, AT(auto_watch), "no" },
+	{ { "watch.interval", "BANGER_WATCH_INTERVAL", "pause between two looks of the watcher", "30s" },
+	  SETTING_DURATION, AT(watch_interval), "30s" },
+	{ { "watch.auto_stop_stale_after", "BANGER_AUTO_STOP_STALE_AFTER",
+	    "stop VMs that were idle for so long; 0 = never", "0" },
+	  SETTING_DURATION, AT(auto_stop_stale_after), "0" },
+	{ { "watch.idle_cpu_percent", "BANGER_IDLE_CPU_PERCENT",
+	    "CPU time of an idle VM at most, of one CPU", "5" },
+	  SETTING_COUNT, AT(idle_cpu_percent), "5", 0, 100 },
+	{ { "watch.idle_io", "BANGER_IDLE_IO", "what an idle VM reads and writes a second at most",
+	    "32K" },
+	  SETTING_SIZE, AT(idle_io_bytes), "32K" },
+	{ { "watch.idle_net", "BANGER_IDLE_NET", "network traffic of an idle VM a second at most", "2K" },
+	  SETTING_SIZE, AT(idle_net_bytes), "2K" },
 };
 
 static const struct field config_value_fields[] = {
@@ -122,6 +138,11 @@ static struct fault *check_text(const struct setting *s, const char *value)
 					 s->info.key);
 	if (s->kind == SETTING_WORD)
 		return check_word(s, value);
+	if (s->kind == SETTING_DURATION) {
+		uint64_t ms;
+
+		return text_parse_duration(value, s->info.key, &ms);
+	}
 	if (s->kind == SETTING_PROGRAM && strchr(value, '/') && value[0] != '/')
 		return fault_new(F_INVALID,
 				 "%s: '%s' is neither a program's name nor an absolute path",

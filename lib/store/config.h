@@ -30,6 +30,9 @@ struct config {
 	uint64_t disk_size_bytes;      /* work disk */
 	uint64_t system_overlay_bytes; /* root disk of a VM */
 	struct records file_sync;      /* of struct file_sync */
+	char *auto_watch;	       /* "yes", "no" */
+	char *watch_interval, *auto_stop_stale_after; /* durations */
+	uint64_t idle_cpu_percent, idle_io_bytes, idle_net_bytes; /* thresholds; bytes a second */
 	struct records origins;	       /* of struct config_value, in table order */
 };
 

@@ -28,11 +28,26 @@ void session_end(struct lock *lock)
 	lock_drop(lock);
 }
 
+/* A file that is made here was never used: its time says so. */
+static int open_unused(const struct vm_dir *d)
+{
+	static const struct timespec never[2] = { { 0, 0 }, { 0, 0 } };
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	int fd = openat(d->fd, VM_SESSION_FILE, flags);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = openat(d->fd, VM_SESSION_FILE, flags | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? openat(d->fd, VM_SESSION_FILE, flags) : fd;
+	futimens(fd, never); /* at worst it counts as a use */
+	return fd;
+}
+
 /* Not lock_take(): that signs the file, which would look like a use. */
 struct fault *session_shut_out(const struct vm_dir *d, struct lock *lock, bool *got)
 {
-	AUTO_FD fd = openat(d->fd, VM_SESSION_FILE,
-			    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	AUTO_FD fd = open_unused(d);
 
 	*got = false;
 	if (fd < 0)
@@ -51,7 +66,13 @@ time_t session_last(const struct vm_dir *d)
 {
 	struct stat st;
 
-	/* An empty file that session_shut_out() made counts as a use when it was made: harmless. */
 	return fstatat(d->fd, VM_SESSION_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0
 									      : st.st_mtim.tv_sec;
+}
+
+bool session_is_open(const struct vm_dir *d)
+{
+	AUTO_FD fd = openat(d->fd, VM_SESSION_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }

@@ -2,6 +2,7 @@
 /* start.c - the steps from files to a running VMM, and back. */
 #include "base/text.h"
 #include "vm/start_steps.h"
+#include "vm/watch.h"
 
 static const struct step start_steps[] = {
 	{ "run-dir", "making the directory for sockets", NULL, step_run_dir_apply,
@@ -42,6 +43,15 @@ static struct fault *record_outcome(struct vm *vm, struct fault *f)
 	return unsaved ? fault_attach(unsaved, vm_teardown(vm)) : NULL;
 }
 
+/* Without it the VM runs as well, so it is only told. */
+static void launch_watcher(struct vm *vm)
+{
+	AUTO_FAULT f = watch_launch(vm->store, vm->config);
+
+	if (f && vm->progress)
+		progress_note(vm->progress, "banger: %s", fault_message(f));
+}
+
 struct fault *vm_start(struct vm *vm, bool *already)
 {
 	struct fault *f;
@@ -55,5 +65,7 @@ struct fault *vm_start(struct vm *vm, bool *already)
 	f = vm_teardown(vm); /* what a crash left */
 	if (!f)
 		f = steps_run(vm, "start", start_steps, ARRAY_LEN(start_steps));
-	return record_outcome(vm, f);
+	TRY(record_outcome(vm, f));
+	launch_watcher(vm);
+	return NULL;
 }

@@ -7,6 +7,7 @@
  *	exit N       ends with status N
  *	echo WORD... prints the words
  *	flood        prints without end
+ *	nap MS N     keeps the whole stand-in busy for so long, then ends with status N
  *	lie BYTES    sends BYTES in place of a frame
  *
  * Built-ins of the agent print the file of their name in the directory STUB_VMM_BUILTINS.
@@ -182,7 +183,10 @@ static void run_command(struct client *c, const struct frame_exec *e)
 		frame_add(&out, FRAME_STDOUT, 0, "\n", 1);
 	}
 	c->flood = !strcmp(what, "flood");
-	if (!c->flood)
+	if (!strcmp(what, "nap") && e->argv.n > 2) {
+		usleep((useconds_t)strtoul(e->argv.v[1], NULL, 10) * 1000);
+		frame_add_exit(&out, FRAME_EXITED, (uint32_t)strtoul(e->argv.v[2], NULL, 10), NULL);
+	} else if (!c->flood)
 		frame_add_exit(&out, FRAME_EXITED,
 			       !strcmp(what, "exit") && e->argv.n > 1
 				       ? (uint32_t)strtoul(e->argv.v[1], NULL, 10) : 0, NULL);
