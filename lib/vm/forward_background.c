@@ -73,13 +73,13 @@ static struct fault *take_report(const struct buf *report, struct strings *lines
 	return NULL;
 }
 
-static struct fault *launch(const struct vm *vm, const struct strings *specs, int log, int out)
+static struct fault *launch(const struct vm *vm, const struct strings *specs, int log, int out,
+			    struct child *child)
 {
 	AUTO_FREE char *program = process_program();
 	struct strings argv = { 0 };
 	struct spawn s = { .in = SPAWN_NULL, .out = out, .err = log, .cwd = "/",
 			   .new_session = true };
-	struct child child = CHILD_INIT;
 	struct fault *f;
 
 	strings_add(&argv, program);
@@ -93,9 +93,7 @@ static struct fault *launch(const struct vm *vm, const struct strings *specs, in
 	for (size_t i = 0; i < specs->n; i++)
 		strings_add(&argv, specs->v[i]);
 	s.argv = (const char *const *)argv.v;
-	f = spawn_start(&s, &child);
-	if (!f)
-		child_release(&child);
+	f = spawn_start(&s, child);
 	strings_release(&argv);
 	return f;
 }
@@ -106,6 +104,8 @@ struct fault *forward_start(const struct vm *vm, const struct strings *specs, st
 	AUTO_FD log = -1;
 	AUTO_FD read_end = -1;
 	AUTO_FD write_end = -1;
+	struct child child = CHILD_INIT;
+	struct fault *f;
 	int ends[2];
 
 	log = openat(vm->dir.fd, VM_FORWARD_LOG, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
@@ -116,10 +116,16 @@ struct fault *forward_start(const struct vm *vm, const struct strings *specs, st
 		return fault_sys(F_SYS, "creating a pipe");
 	read_end = ends[0];
 	write_end = ends[1];
-	TRY(launch(vm, specs, log, write_end));
+	TRY(launch(vm, specs, log, write_end, &child));
 	fd_close(steal_fd(&write_end));
-	TRY(read_report(read_end, &report));
-	return take_report(&report, lines);
+	f = read_report(read_end, &report);
+	if (!f)
+		f = take_report(&report, lines);
+	if (f)
+		child_kill(&child); /* it was not waited for, or did not listen */
+	else
+		child_release(&child);
+	return f;
 }
 
 static struct fault *end_one(const struct process_id *id)

@@ -65,6 +65,23 @@ forwarders()
 	[ -z "$(forwarders)" ]
 }
 
+@test "a machine that is run for one command takes its ports along" {
+	port=$(free_port)
+	"$BANGER" vm run -q --rm -p "$port:80" -- sh -c 'echo hello > /tmp/index.html; busybox httpd -p 80 -h /tmp; sleep 600' 3>&- &
+	pid=$!
+	started+=("$pid")
+	for _ in $(seq 600); do
+		! curl -s --max-time 60 "http://127.0.0.1:$port/" | grep -q hello || break
+		sleep 0.2
+	done
+	[ "$(curl -sS --max-time 60 "http://127.0.0.1:$port/")" = hello ]
+	[ "$(forwarders | wc -l)" -eq 1 ]
+	kill -TERM "$pid"
+	wait "$pid" || true
+	[ -z "$(forwarders)" ]
+	[ -z "$("$BANGER" vm list -q)" ]
+}
+
 @test "a port that is taken is refused before anything is made" {
 	port=$(free_port)
 	python3 -m http.server --bind 127.0.0.1 "$port" > /dev/null 2>&1 3>&- &

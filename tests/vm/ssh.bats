@@ -4,6 +4,7 @@
 
 load helpers
 
+export BANGER
 setup_file() { vm_setup_file --debian; }
 setup()
 {
@@ -57,8 +58,13 @@ remote()
 	"$BANGER" vm restart -q a
 	[ "$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")" = "$pinned" ]
 	remote 0 true
+	# Under another name it is the same machine with the same key.
+	"$BANGER" vm stop -q a
+	"$BANGER" vm rename a b > /dev/null
+	"$BANGER" vm start -q b
+	"$BANGER" vm ssh b -- true
+	"$BANGER" vm delete -q b
 	# Another VM of that name is another host.
-	"$BANGER" vm delete -q a
 	"$BANGER" vm create -q --name a > /dev/null
 	[ "$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")" != "$pinned" ]
 	remote 0 true
@@ -126,4 +132,49 @@ remote()
 	[ "$status" -eq 255 ]
 	[[ $output == *"IDENTIFICATION HAS CHANGED"* ]]
 	[ "$(ls "$HOME/.ssh")" = config ]
+}
+
+# A user who exists in one mount namespace only: others COMMAND...
+as_other()
+{
+	local home=$1
+	shift
+	unshare -m sh -c 'mount --bind "$1" /etc/passwd && shift && exec "$@"' sh "$home/passwd" "$@"
+}
+
+@test "an ordinary user, and one who calls sudo, come in with keys of their own" {
+	[ "$(id -u)" = 0 ] || skip "needs root to become others"
+	local home
+	home=$(mktemp -d /tmp/banger-user.XXXXXX)
+	{ cat /etc/passwd; echo "bangertest:x:47113:47113::$home:/bin/sh"; } > "$home/passwd"
+	chown -R 47113 "$home"
+	# Root by way of sudo: the machine is root's, the key is the user's.
+	"$BANGER" vm create -q --name a > /dev/null
+	SUDO_UID=47113 SUDO_GID=47113 run -0 as_other "$home" "$BANGER" vm ssh a -- echo inside
+	[[ $output == *inside* ]]
+	[ "$(stat -c %u "$home/.local/state/banger/ssh/id_ed25519")" = 47113 ]
+	[ ! -e "$BANGER_STATE_DIR/ssh" ]
+	"$BANGER" vm delete -q a
+	# No root at all.
+	mkdir "$home/run" "$home/state"
+	cp -a "$FIXTURE/version" "$FIXTURE/kernels" "$home/state/"
+	mkdir "$home/state/images"
+	cp -a --sparse=always "$FIXTURE/images/debian-bookworm" "$home/state/images/"
+	cp "$BANGER" "$home/banger"
+	chown -R 47113 "$home"
+	chmod 0700 "$home/state"
+	other()
+	{
+		as_other "$home" setpriv --reuid 47113 --regid 47113 --clear-groups env HOME="$home" \
+			BANGER_STATE_DIR="$home/state" BANGER_RUN_DIR="$home/run" "$home/banger" "$@"
+	}
+	other vm create -q --name a > /dev/null
+	run -7 other vm ssh a -- sh -c 'echo inside; exit 7'
+	[[ $output == *inside* ]]
+	other ssh-config -q --install
+	run -0 as_other "$home" setpriv --reuid 47113 --regid 47113 --clear-groups env HOME="$home" \
+		BANGER_RUN_DIR="$home/run" ssh -F "$home/.ssh/config" a.vm id -un
+	[[ $output == *root* ]]
+	other vm delete -q a
+	rm -rf "$home"
 }
