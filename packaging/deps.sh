@@ -8,8 +8,9 @@ declare -A packages
 
 # Debian 12 and Ubuntu 22.04 and later.
 packages[debian_build]='gcc make pkg-config musl-tools linux-libc-dev libc6-dev libarchive-dev
-	libcurl4-openssl-dev libext2fs-dev comerr-dev libssl-dev libinih-dev libjsmn-dev'
-packages[debian_run]='libarchive13|libarchive13t64 libcurl4|libcurl4t64 libssl3|libssl3t64
+	libcurl4-openssl-dev libext2fs-dev comerr-dev libssl-dev libinih-dev libjsmn-dev
+	libdevmapper-dev'
+packages[debian_run]='libarchive13|libarchive13t64 libcurl4|libcurl4t64 libssl3|libssl3t64 libdevmapper1.02.1
 	qemu-system-x86 qemu-utils mmdebstrap gpgv debian-archive-keyring e2fsprogs kmod
 	ca-certificates openssh-client git uidmap'
 packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy
@@ -20,8 +21,9 @@ packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-
 # Fedora.
 packages[fedora_build]='gcc make pkgconf-pkg-config musl-gcc musl-devel kernel-headers
 	libarchive-devel libcurl-devel e2fsprogs-devel libcom_err-devel openssl-devel inih-devel
-	jsmn-devel'
-packages[fedora_run]='libarchive libcurl openssl-libs qemu-system-x86 qemu-img gnupg2 e2fsprogs
+	jsmn-devel device-mapper-devel'
+packages[fedora_run]='libarchive libcurl openssl-libs device-mapper-libs
+	qemu-system-x86 qemu-img gnupg2 e2fsprogs
 	kmod ca-certificates openssh-clients git shadow-utils'
 packages[fedora_test]='clang compiler-rt clang-tools-extra bats libcmocka-devel valgrind strace
 	socat jq umoci skopeo buildah busybox mandoc ShellCheck zsh fish tmux zstd lz4 xz bzip2
@@ -29,8 +31,9 @@ packages[fedora_test]='clang compiler-rt clang-tools-extra bats libcmocka-devel 
 
 # Arch.
 packages[arch_build]='gcc make pkgconf musl linux-api-headers libarchive curl e2fsprogs openssl
-	libinih jsmn'
-packages[arch_run]='libarchive curl openssl qemu-system-x86 qemu-img gnupg e2fsprogs kmod
+	libinih jsmn device-mapper'
+packages[arch_run]='libarchive curl openssl device-mapper
+	qemu-system-x86 qemu-img gnupg e2fsprogs kmod
 	ca-certificates openssh git shadow'
 packages[arch_test]='clang compiler-rt bats cmocka valgrind strace socat jq umoci skopeo buildah
 	busybox mandoc shellcheck zsh fish tmux zstd lz4 xz bzip2 attr libcap cpio binutils

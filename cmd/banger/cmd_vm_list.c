@@ -5,6 +5,7 @@
 #include "banger/commands.h"
 #include "banger/vm_select.h"
 #include "base/text.h"
+#include "vm/root_disk.h"
 #include "vm/stats.h"
 #include "vm/vm.h"
 
@@ -20,6 +21,9 @@ struct view {
 	struct vm_handles handles;
 	char *directory;
 	char *run_directory;
+	/* Of a root disk in mode dm: the file that holds what differs from the image. */
+	struct maybe cow_used_bytes, cow_total_bytes, cow_used_percent;
+	char *root_fault; /* why the root disk is lost or nothing is known of it; NULL */
 };
 
 static const struct field view_fields[] = {
@@ -33,6 +37,10 @@ static const struct field view_fields[] = {
 	FIELD_SUB(struct view, handles, FIELD_RECORD, &vm_handles_type),
 	FIELD(struct view, directory, FIELD_STRING),
 	FIELD(struct view, run_directory, FIELD_STRING),
+	FIELD(struct view, cow_used_bytes, FIELD_MAYBE),
+	FIELD(struct view, cow_total_bytes, FIELD_MAYBE),
+	FIELD(struct view, cow_used_percent, FIELD_MAYBE),
+	FIELD(struct view, root_fault, FIELD_STRING),
 };
 
 static const struct record_type view_type = {
@@ -256,6 +264,25 @@ static struct fault *open_operand(struct invocation *inv, struct vm *vm)
 	return vm_open(&inv->store, &inv->config, name, vm);
 }
 
+static void fill_cow(const struct vm *vm, struct view *v)
+{
+	struct snapshot_use use;
+	AUTO_FAULT f = vm->spec_fault ? NULL : vm_cow_use(vm, &use);
+
+	if (vm->spec_fault || (f && fault_kind(f) == F_UNSUPPORTED))
+		return; /* not that kind of disk */
+	if (f) {
+		v->root_fault = xstrdup(fault_message(f));
+		return;
+	}
+	if (use.invalid)
+		v->root_fault = xasprintf("the root disk is lost: its changes could not be written; give "
+					  "it a new one with: banger vm reset %s", vm->dir.name);
+	v->cow_used_bytes = MAYBE(use.used_bytes);
+	v->cow_total_bytes = MAYBE(use.total_bytes);
+	v->cow_used_percent = MAYBE((use.used_bytes * 100 + use.total_bytes - 1) / use.total_bytes);
+}
+
 static struct fault *show_run(struct invocation *inv)
 {
 	AUTO_VM vm = VM_INIT;
@@ -264,6 +291,7 @@ static struct fault *show_run(struct invocation *inv)
 
 	TRY(open_operand(inv, &vm));
 	fill_view(&vm, &v);
+	fill_cow(&vm, &v);
 	f = print_record(&view_type, &v);
 	record_release(&view_type, &v);
 	return f;

@@ -25,6 +25,7 @@ const struct command *const commands[] = {
 	&command_vm_kill,
 	&command_vm_delete,
 	&command_vm_set,
+	&command_vm_reset,
 	&command_vm_rename,
 	&command_vm_clone,
 	&command_vm_prune,

@@ -39,6 +39,8 @@ extern const struct command command_vm_run, command_vm_create, command_vm_exec;
 /* cmd_vm_life.c */
 extern const struct command command_vm_start, command_vm_stop, command_vm_restart, command_vm_kill,
 	command_vm_delete;
+/* cmd_vm_reset.c */
+extern const struct command command_vm_reset;
 /* cmd_vm_health.c */
 extern const struct command command_vm_ping, command_vm_health;
 /* cmd_vm_list.c */

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/text.h"
 #include "disk/qcow2.h"
+#include "disk/snapshot.h"
 
 struct source {
 	int fd;
@@ -71,14 +72,49 @@ static struct fault *make_copy(const struct source *image, int fd, uint64_t size
 	}
 }
 
-static const struct {
+/* Before anything is made: the device mapper is asked whenever a disk is to be its snapshot. */
+static struct fault *make_dm(const struct source *image, int fd, uint64_t size)
+{
+	(void)image;
+	TRY(snapshot_check());
+	return snapshot_make_cow(fd, size);
+}
+
+static const struct mode {
 	const char *name;
 	struct fault *(*make)(const struct source *image, int fd, uint64_t size);
 } modes[] = {
-	{"reflink", make_reflink},
-	{"qcow2", make_qcow2},
-	{"copy", make_copy},
+	{ DISK_MODE_DM, make_dm },
+	{ "reflink", make_reflink },
+	{ "qcow2", make_qcow2 },
+	{ "copy", make_copy },
 };
+
+/* Two files without names, and blocks of one for the other. */
+static struct fault *check_reflink(int dir)
+{
+	static const char block[4096] = "reflink";
+	AUTO_FD from = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	AUTO_FD to = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	const struct source image = { from, "", sizeof(block) };
+
+	if (from < 0 || to < 0 || pwrite(from, block, sizeof(block), 0) != sizeof(block))
+		return fault_sys(F_SYS, "trying whether files can share blocks");
+	return make_reflink(&image, to, sizeof(block));
+}
+
+struct fault *root_disk_check(int dir, const char *wanted, bool qcow2_ok)
+{
+	struct fault *f = NULL;
+
+	if (!strcmp(wanted, DISK_MODE_DM))
+		f = snapshot_check();
+	else if (!strcmp(wanted, "reflink"))
+		f = check_reflink(dir);
+	else if (!strcmp(wanted, "qcow2") && !qcow2_ok)
+		f = fault_new(F_UNSUPPORTED, "this VMM cannot use qcow2 disks");
+	return fault_wrap(f, "disk mode '%s'", wanted);
+}
 
 static struct fault *open_image(const char *path, uint64_t size, struct source *image)
 {
@@ -102,16 +138,45 @@ static struct fault *open_image(const char *path, uint64_t size, struct source *
 	return NULL;
 }
 
-/* Try each allowed mode in turn on an empty file; only "not supported here" leads to the next. */
-static struct fault *try_modes(const struct source *image, int fd, uint64_t size,
-			       const char *wanted, bool qcow2_ok, const char **made)
+/* What a mode says when this host, or this user, cannot have it. */
+static bool leads_to_next(const struct fault *f)
 {
-	struct fault *f = NULL;
+	return fault_kind(f) == F_UNSUPPORTED || fault_kind(f) == F_MISSING ||
+	       fault_kind(f) == F_DENIED;
+}
 
+static struct fault *make_file(const struct source *image, int dir, const char *name,
+			       const struct mode *mode, uint64_t size)
+{
+	AUTO_FD fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct fault *f;
+
+	if (fd < 0)
+		return fault_sys(F_SYS, "creating the root disk");
+	f = mode->make(image, fd, size);
+	/* A VM that is there after a power failure has its disks. */
+	if (!f && fsync(fd) < 0)
+		f = fault_sys(F_SYS, "writing the root disk");
+	if (f)
+		unlinkat(dir, name, 0);
+	return f;
+}
+
+struct fault *root_disk_make(const char *image_path, int dir, const char *name,
+			     const char *cow_name, uint64_t size_bytes, const char *wanted,
+			     bool qcow2_ok, const char **made)
+{
+	struct source image = { .fd = -1 };
+	struct fault *f = open_image(image_path, size_bytes, &image);
+	AUTO_FD in = image.fd;
+	bool forced = strcmp(wanted, "auto") != 0;
+
+	(void)in; /* closes the image at the end of the scope */
+	TRY(f);
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-		bool forced = !strcmp(wanted, modes[i].name);
+		bool dm = !strcmp(modes[i].name, DISK_MODE_DM);
 
-		if (!forced && strcmp(wanted, "auto"))
+		if (forced && strcmp(wanted, modes[i].name) != 0)
 			continue;
 		if (!strcmp(modes[i].name, "qcow2") && !qcow2_ok) {
 			if (forced)
@@ -119,31 +184,11 @@ static struct fault *try_modes(const struct source *image, int fd, uint64_t size
 			continue;
 		}
 		fault_free(f);
-		f = modes[i].make(image, fd, size);
+		f = make_file(&image, dir, dm ? cow_name : name, &modes[i], size_bytes);
 		if (!f)
 			*made = modes[i].name;
-		if (!f || fault_kind(f) != F_UNSUPPORTED)
+		if (!f || forced || !leads_to_next(f))
 			return f;
 	}
 	return f ? f : fault_new(F_INVALID, "there is no disk mode '%s'", wanted);
-}
-
-struct fault *root_disk_make(const char *image_path, int dir, const char *name, uint64_t size_bytes,
-			     const char *wanted, bool qcow2_ok, const char **made)
-{
-	struct source image = {.fd = -1};
-	struct fault *f = open_image(image_path, size_bytes, &image);
-	AUTO_FD in = image.fd;
-	AUTO_FD fd = -1;
-
-	if (f)
-		return f;
-	(void)in; /* closes the image at the end of the scope */
-	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fault_sys(F_SYS, "creating the root disk");
-	f = try_modes(&image, fd, size_bytes, wanted, qcow2_ok, made);
-	if (f)
-		unlinkat(dir, name, 0);
-	return f;
 }

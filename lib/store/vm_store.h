@@ -21,6 +21,7 @@
 #define VM_LOG_FILE	"vmm.log"
 #define VM_WORK_FILE	"work.ext4"
 #define VM_ROOT_FILE	"root.img"
+#define VM_COW_FILE	"root.cow"
 #define VM_INITRD_FILE	"initrd.img"
 #define VM_FORWARD_LOG	"forward.log"
 #define VM_HOST_KEY_FILE "ssh_host_ed25519_key"

@@ -205,7 +205,8 @@ static struct fault *make_work_disk(const struct vm_dir *dir, uint64_t size_byte
 
 	if (fd < 0)
 		return fault_sys(F_SYS, "creating the work disk");
-	return fault_wrap(ext4_make_empty(fd, &options), "making the work disk");
+	TRY(fault_wrap(ext4_make_empty(fd, &options), "making the work disk"));
+	return fsync(fd) < 0 ? fault_sys(F_SYS, "writing the work disk") : NULL;
 }
 
 static struct fault *fill_dir(const struct store *s, const struct vm_dir *dir, bool qcow2_ok,
@@ -215,8 +216,8 @@ static struct fault *fill_dir(const struct store *s, const struct vm_dir *dir, b
 	const char *made = NULL;
 
 	TRY(image_rootfs_path(s, spec->image, &rootfs));
-	TRY(root_disk_make(rootfs, dir->fd, VM_ROOT_FILE, spec->system_bytes, spec->disk_mode,
-			   qcow2_ok, &made));
+	TRY(root_disk_make(rootfs, dir->fd, VM_ROOT_FILE, VM_COW_FILE, spec->system_bytes,
+			   spec->disk_mode, qcow2_ok, &made));
 	free(spec->disk_mode);
 	spec->disk_mode = xstrdup(made);
 	TRY(make_work_disk(dir, spec->disk_bytes));
@@ -325,7 +326,9 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(forward_check_free(&spec->ports));
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
-	return vmm_choose(spec->vmm, config, choice);
+	TRY(vmm_choose(spec->vmm, config, choice));
+	return root_disk_check(s->collections[COLLECTION_VMS], spec->disk_mode,
+			       choice->driver->qcow2);
 }
 
 struct fault *vm_create(const struct store *s, const struct config *config,

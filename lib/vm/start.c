@@ -9,6 +9,8 @@ static const struct step start_steps[] = {
 	  step_run_dir_undo },
 	{ "boot-archive", "writing the boot archive", NULL, step_boot_archive_apply,
 	  step_boot_archive_undo, step_boot_archive_check },
+	{ "root-disk", "making the root disk's device", NULL, step_disk_apply, step_disk_undo,
+	  step_disk_check },
 	{ "vmm", "starting the virtual machine", step_vmm_probe, step_vmm_apply, step_vmm_undo,
 	  step_vmm_check },
 	{ "forward", "forwarding its ports", NULL, step_forward_apply, step_forward_undo,

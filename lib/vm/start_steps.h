@@ -22,6 +22,11 @@ struct fault *step_boot_archive_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_boot_archive_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_boot_archive_undo(struct vm *vm) MUST_CHECK;
 
+/* step_disk.c: the device of a root disk in mode dm.  Its names follow from the VM's id and directory. */
+struct fault *step_disk_check(const struct vm *vm) MUST_CHECK;
+struct fault *step_disk_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_disk_undo(struct vm *vm) MUST_CHECK;
+
 /* step_vmm.c: the process.  When undo cannot end it, vm->vmm_stays keeps what it uses. */
 struct fault *step_vmm_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_probe(struct vm *vm, bool *there) MUST_CHECK;

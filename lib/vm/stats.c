@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "disk/root_disk.h"
 #include "guest/capture.h"
 #include "host/usage.h"
 #include "store/session.h"
+#include "vm/root_disk.h"
 
 static const struct field vcpu_fields[] = {
 	FIELD(struct vm_stats_vcpu, index, FIELD_U64),
@@ -204,6 +206,21 @@ static void take_running(struct vm *vm, pid_t pid, const struct vm_stats_ask *as
 	take_guest(vm, ask, s);
 }
 
+static void take_root(struct vm *vm, struct vm_stats *s)
+{
+	bool dm = !vm->spec_fault && !strcmp(vm->spec.disk_mode, DISK_MODE_DM);
+	struct snapshot_use use;
+
+	take_file(vm, dm ? VM_COW_FILE : VM_ROOT_FILE, "root_size_bytes", s, &s->root_size_bytes,
+		  &s->root_allocated_bytes);
+	if (!dm || !fine(s, "cow_used_bytes", vm_cow_use(vm, &use)))
+		return;
+	s->cow_used_bytes = MAYBE(use.used_bytes);
+	if (use.invalid)
+		fine(s, "root_disk", fault_new(F_STATE, "the root disk is lost: its changes could not be "
+					       "written; use: banger vm reset %s", vm->dir.name));
+}
+
 void vm_stats_take(struct vm *vm, const struct vm_stats_ask *ask, struct vm_stats *out)
 {
 	struct process_id id = { 0 };
@@ -221,8 +238,7 @@ void vm_stats_take(struct vm *vm, const struct vm_stats_ask *ask, struct vm_stat
 	};
 	if (vm->spec_fault)
 		fine(out, "spec", fault_new(F_CORRUPT, "%s", fault_message(vm->spec_fault)));
-	take_file(vm, VM_ROOT_FILE, "root_size_bytes", out, &out->root_size_bytes,
-		  &out->root_allocated_bytes);
+	take_root(vm, out);
 	if (!vm->spec_fault) /* a qcow2 file is smaller than the disk that it is */
 		out->root_size_bytes = MAYBE(vm->spec.system_bytes);
 	take_file(vm, VM_WORK_FILE, "work_size_bytes", out, &out->work_size_bytes,

@@ -9,28 +9,16 @@
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "vm/console.h"
+#include "vm/root_disk.h"
 #include "vm/start_steps.h"
 
 #define TERM_WAIT_MS 3000
 #define KILL_WAIT_MS 10000
 
-/* What keeps the image from being used is said with the VM's name, and what helps when it is gone. */
-static struct fault *check_image(const struct vm *vm)
+static struct fault *check_work(const struct vm *vm)
 {
-	AUTO_FREE char *path = NULL;
-	struct fault *f = image_rootfs_path(vm->store, vm->spec.image, &path);
-	bool gone = f && (fault_kind(f) == F_NOT_FOUND || fault_kind(f) == F_MISSING);
-
-	f = fault_wrap(f, "VM '%s'", vm->dir.name);
-	if (gone && !fault_hint_text(f))
-		f = fault_hint(f, "Get it again with: banger image pull %s", vm->spec.image);
-	return f;
-}
-
-static struct fault *check_disk(const struct vm *vm, const char *what, const char *file)
-{
-	if (faccessat(vm->dir.fd, file, R_OK | W_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_sys(F_MISSING, "the %s disk of VM '%s'", what, vm->dir.name);
+	if (faccessat(vm->dir.fd, VM_WORK_FILE, R_OK | W_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_sys(F_MISSING, "the work disk of VM '%s'", vm->dir.name);
 	return NULL;
 }
 
@@ -40,9 +28,7 @@ struct fault *step_vmm_check(const struct vm *vm)
 	struct fault *f = vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice);
 
 	vmm_choice_release(&choice);
-	f = fault_attach(f, check_image(vm));
-	f = fault_attach(f, check_disk(vm, "root", VM_ROOT_FILE));
-	return fault_attach(f, check_disk(vm, "work", VM_WORK_FILE));
+	return fault_attach(f, check_work(vm));
 }
 
 struct fault *step_vmm_probe(struct vm *vm, bool *there)
@@ -68,7 +54,7 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 					    KERNEL_VMLINUX_FILE),
 		.initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path),
 		.log = xasprintf("%s/" VM_LOG_FILE, vm->dir.path),
-		.root = xasprintf("%s/" VM_ROOT_FILE, vm->dir.path),
+		.root = vm_root_path(vm),
 		.work = xasprintf("%s/" VM_WORK_FILE, vm->dir.path),
 		.modules = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
 					     KERNEL_MODULES_FILE),

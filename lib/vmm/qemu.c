@@ -118,9 +118,18 @@ static void add_kernel(struct args *a, const struct vmm_choice *choice,
 	add(a, "-append", "%s", line.data);
 }
 
+/* QEMU has a driver of its own for devices, and refuses them in the other. */
+static const char *file_driver(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode) ? "host_device" : "file";
+}
+
 static void add_file_node(struct buf *json, const char *name, const char *path, bool read_only)
 {
-	buf_addf(json, "{\"driver\":\"file\",\"node-name\":\"%s-file\",\"filename\":", name);
+	buf_addf(json, "{\"driver\":\"%s\",\"node-name\":\"%s-file\",\"filename\":",
+		 file_driver(path), name);
 	json_add_string(json, path);
 	/* Images and module disks are shared by many VMs and never written. */
 	buf_addf(json, ",\"read-only\":%s,\"locking\":\"%s\"}", read_only ? "true" : "false",

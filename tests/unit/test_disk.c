@@ -45,7 +45,7 @@ static struct fault *make(const char *mode, uint64_t size, bool qcow2_ok, const 
 {
 	AUTO_FD dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return root_disk_make(image, dir, "disk", size, mode, qcow2_ok, made);
+	return root_disk_make(image, dir, "disk", "cow", size, mode, qcow2_ok, made);
 }
 
 static void an_overlay_satisfies_qemu_img(void **state)
