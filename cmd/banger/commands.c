@@ -50,6 +50,7 @@ const struct command *const commands[] = {
 	&command_kernel_delete,
 	&command_top,
 	&command_watch,
+	&command_doctor,
 	&command_system,
 	&command_system_df,
 	&command_completion,

@@ -27,6 +27,8 @@ extern const struct command command_image_register, command_image_promote;
 extern const struct command command_internal_console;
 /* cmd_config.c */
 extern const struct command command_config;
+/* cmd_doctor.c */
+extern const struct command command_doctor;
 /* cmd_help.c */
 extern const struct command command_help;
 /* cmd_kernel.c */

@@ -21,6 +21,18 @@ bool sysroot_read(const char *path, size_t max, struct buf *out)
 	return fd >= 0 && !f;
 }
 
+bool sysroot_exists(const char *path)
+{
+	AUTO_FREE char *real = sysroot_path(path);
+
+	return !access(real, F_OK);
+}
+
+bool sysroot_is_dump(void)
+{
+	return secure_getenv("BANGER_SYSROOT") != NULL;
+}
+
 int sysroot_open_dir(const char *path)
 {
 	AUTO_FREE char *real = sysroot_path(path);

@@ -19,6 +19,10 @@
 char *sysroot_path(const char *path);
 /* sysroot_read() - append at most @max bytes of @path; false when it cannot be read (errno set). */
 bool sysroot_read(const char *path, size_t max, struct buf *out);
+/* sysroot_exists() - is there anything at @path? */
+bool sysroot_exists(const char *path);
+/* sysroot_is_dump() - is it another machine that is looked at? */
+bool sysroot_is_dump(void);
 /* sysroot_open_dir() - descriptor of directory @path, -1 on failure (errno set); owned. */
 int sysroot_open_dir(const char *path);
 

@@ -178,18 +178,25 @@ static struct fault *open_all(struct store *s)
 	return open_sub(s, "locks", &s->locks);
 }
 
-struct fault *store_open(const char *path, enum store_mode mode, struct store *store)
+struct fault *store_locate(const char *path, char **out)
 {
-	struct store s = { .dir = -1, .collections = { -1, -1, -1 }, .locks = -1,
-			   .wait_ms = 10 * 1000, .mode = mode };
 	AUTO_FREE char *given = NULL;
-	struct fault *f;
 
 	if (path)
 		given = xstrdup(path);
 	else
 		TRY(default_path(&given));
-	s.path = absolute(given);
+	*out = absolute(given);
+	return NULL;
+}
+
+struct fault *store_open(const char *path, enum store_mode mode, struct store *store)
+{
+	struct store s = { .dir = -1, .collections = { -1, -1, -1 }, .locks = -1,
+			   .wait_ms = 10 * 1000, .mode = mode };
+	struct fault *f;
+
+	TRY(store_locate(path, &s.path));
 	s.run_path = default_run_path();
 	f = open_all(&s);
 	if (f) {
@@ -283,6 +290,11 @@ static char *removed_name(const char *name)
 	return xasprintf(REMOVED_PREFIX "%s-%016llx", name, (unsigned long long)bits);
 }
 
+bool store_is_removed(const char *name)
+{
+	return !strncmp(name, REMOVED_PREFIX, strlen(REMOVED_PREFIX));
+}
+
 /* What a crash between the two halves of a removal left.  Two processes may do it side by side. */
 static struct fault *sweep_removed(int dir)
 {
@@ -292,9 +304,19 @@ static struct fault *sweep_removed(int dir)
 	if (f)
 		return f;
 	for (size_t i = 0; i < names.n; i++)
-		if (!strncmp(names.v[i], REMOVED_PREFIX, strlen(REMOVED_PREFIX)))
+		if (store_is_removed(names.v[i]))
 			f = fault_attach(f, tree_remove(dir, names.v[i]));
 	strings_release(&names);
+	return f;
+}
+
+struct fault *store_sweep(const struct store *s)
+{
+	struct fault *f = NULL;
+
+	for (int c = 0; c < COLLECTIONS; c++)
+		if (s->collections[c] >= 0)
+			f = fault_attach(f, sweep_removed(s->collections[c]));
 	return f;
 }
 

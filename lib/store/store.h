@@ -12,6 +12,8 @@
 #ifndef BANGER_STORE_STORE_H
 #define BANGER_STORE_STORE_H
 
+#include <stdbool.h>
+
 #include "base/fault.h"
 #include "base/json.h"
 #include "host/user.h"
@@ -46,6 +48,14 @@ struct store {
  */
 struct fault *store_open(const char *path, enum store_mode mode, struct store *store) MUST_CHECK;
 void store_release(struct store *store);
+
+/* store_locate() - the absolute path that store_open(@path) would open, there or not.  Owned.  F_MISSING. */
+struct fault *store_locate(const char *path, char **out) MUST_CHECK;
+
+/* store_is_removed() - does @name, in a collection's directory, await its removal after a crash? */
+bool store_is_removed(const char *name);
+/* store_sweep() - remove all of these; may run beside anything. */
+struct fault *store_sweep(const struct store *s) MUST_CHECK;
 
 /* store_name() - "image", "kernel" or "VM": for messages. */
 const char *store_noun(enum collection c);
