@@ -20,6 +20,7 @@ static const struct {
 	{ "get", builtin_get },
 	{ "get-list", builtin_get_list },
 	{ "kind", builtin_kind },
+	{ "compare", builtin_compare },
 	{ SSH_SERVER, builtin_ssh },
 };
 

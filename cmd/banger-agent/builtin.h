@@ -38,5 +38,7 @@ int builtin_get(int argc, char **argv);
 int builtin_get_list(int argc, char **argv);
 /* kind PATH - "file", "directory", "other" or "absent"; links are followed. */
 int builtin_kind(int argc, char **argv);
+/* compare DIR all|listed - guest/tree_compare.h; the answer "A " alone: there is no such directory. */
+int builtin_compare(int argc, char **argv);
 
 #endif

@@ -126,7 +126,7 @@ static void add_labels(struct table *t, const struct view *v)
 	table_cell(t, text.len ? text.data : NULL);
 }
 
-static void add_row(struct table *t, const struct view *v, bool labels)
+static void add_row(struct table *t, const struct view *v, bool labels, bool workspaces)
 {
 	AUTO_FREE char *memory = text_size(v->spec.memory_bytes);
 	AUTO_FREE char *disk = text_size(v->spec.disk_bytes);
@@ -135,7 +135,7 @@ static void add_row(struct table *t, const struct view *v, bool labels)
 	if (v->fault) {
 		table_cell(t, NULL);
 		table_cellf(t, "%s (%s)", v->state, v->fault);
-		for (int i = 0; i < 5 + labels; i++)
+		for (int i = 0; i < 5 + workspaces + labels; i++)
 			table_cell(t, NULL);
 		return;
 	}
@@ -149,6 +149,8 @@ static void add_row(struct table *t, const struct view *v, bool labels)
 	table_cell(t, memory);
 	table_cell(t, disk);
 	add_age(t, v->spec.created);
+	if (workspaces)
+		table_cell(t, v->spec.workspace.source);
 	if (labels)
 		add_labels(t, v);
 }
@@ -163,12 +165,23 @@ static bool any_labels(const struct records *views)
 	return false;
 }
 
+static bool any_workspaces(const struct records *views)
+{
+	const struct view *all = views->v;
+
+	for (size_t i = 0; i < views->n; i++)
+		if (all[i].spec.workspace.source)
+			return true;
+	return false;
+}
+
 static struct fault *print_list(struct invocation *inv, const struct records *views)
 {
 	const char *header[] = { "NAME",   "ID",   "STATE",   "IMAGE", "VCPU",
-				 "MEMORY", "DISK", "CREATED", NULL,    NULL };
+				 "MEMORY", "DISK", "CREATED", NULL,    NULL,   NULL };
 	const struct view *all = views->v;
-	bool labels = any_labels(views);
+	bool labels = any_labels(views), workspaces = any_workspaces(views);
+	size_t column = 8;
 	struct table table;
 
 	if (inv->json)
@@ -178,10 +191,13 @@ static struct fault *print_list(struct invocation *inv, const struct records *vi
 			printf("%s\n", all[i].name);
 		return NULL;
 	}
-	header[8] = labels ? "LABELS" : NULL;
+	if (workspaces)
+		header[column++] = "WORKSPACE";
+	if (labels)
+		header[column] = "LABELS";
 	table_init(&table, header);
 	for (size_t i = 0; i < views->n; i++)
-		add_row(&table, &all[i], labels);
+		add_row(&table, &all[i], labels, workspaces);
 	return print_table(&table);
 }
 

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "banger/commands.h"
+#include "banger/output_file.h"
 #include "banger/session.h"
 #include "banger/vm_options.h"
+#include "banger/workspace_options.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "store/session.h"
@@ -79,12 +81,35 @@ struct run {
 	struct timing timing;
 	char *name;
 	struct lock busy; /* of the session */
+	struct workspace_wish wish;	/* of a workspace; path NULL = none */
+	struct workspace_source source;
+	bool prepared;	  /* there is something to export */
+	bool unexported;  /* and that failed: the VM is the only place where it is */
 	bool started; /* the VMM ran: there may be something in its log */
 	bool reached; /* the agent answered once: the VM is usable */
 };
 
+static struct fault *check_workspace_flags(const struct invocation *inv)
+{
+	bool export = option_given(inv, "export");
+
+	if (option_given(inv, "apply") && !export)
+		return fault_new(F_USAGE, "--apply needs --export FILE: the patch has to be somewhere if it "
+				 "cannot be applied");
+	if (inv->operands.n)
+		return export && option_given(inv, "detach")
+			       ? fault_hint(fault_new(F_USAGE, "--export is for when the command ends, and "
+						      "--detach does not wait for one"),
+					    "Use later: banger vm workspace export NAME")
+			       : NULL;
+	if (export || workspace_options_given(inv) || option_given(inv, "no-bootstrap"))
+		return fault_new(F_USAGE, "options of a workspace need the PATH of one");
+	return NULL;
+}
+
 static struct fault *check_flags(const struct invocation *inv)
 {
+	TRY(check_workspace_flags(inv));
 	if (!option_given(inv, "detach"))
 		return NULL;
 	if (option_given(inv, "rm"))
@@ -94,6 +119,109 @@ static struct fault *check_flags(const struct invocation *inv)
 		return fault_hint(fault_new(F_USAGE, "--detach and a command do not go together"),
 				  "Start with -d, then use: banger vm exec NAME -- CMD");
 	return NULL;
+}
+
+/* ------------------------------------------------------------------------------------- workspace */
+
+static bool wants_tools(const struct run *r)
+{
+	return r->source.bootstrap && !r->inv->n_rest && !option_given(r->inv, "no-bootstrap");
+}
+
+/* All that can be wrong with the host's directory is said before there is a VM. */
+static struct fault *look_at_path(struct run *r, const struct vm_create *wanted)
+{
+	struct invocation *inv = r->inv;
+	AUTO_OUTPUT_FILE trial = OUTPUT_FILE_INIT;
+
+	if (!inv->operands.n)
+		return NULL;
+	if (option_given(inv, "export"))
+		TRY(output_file_open(option_value(inv, "export"), &trial));
+	TRY(workspace_options_read(inv, inv->operands.v[0], &r->wish));
+	TRY(workspace_source_find(&r->wish, &r->source));
+	if (wants_tools(r) && wanted->net && !strcmp(wanted->net, "none"))
+		return fault_hint(fault_new(F_USAGE, "'%s' asks for tools to be installed, which needs a "
+					    "network", r->wish.path),
+				  "Leave --net none away, or do without them: --no-bootstrap");
+	return NULL;
+}
+
+static const char *guest_path(const struct run *r)
+{
+	return r->wish.guest_path ? r->wish.guest_path : WORKSPACE_GUEST_PATH;
+}
+
+static struct fault *install_tools(struct run *r, struct workspace *ws)
+{
+	AUTO_FREE char *said = NULL;
+
+	if (!wants_tools(r))
+		return NULL;
+	TRY(workspace_bootstrap(ws, guest_path(r), !option_given(r->inv, "detach"), &said));
+	if (said && !r->inv->quiet)
+		fprintf(stderr, "banger: %s\n", said);
+	return NULL;
+}
+
+static struct fault *send_workspace(struct run *r, struct guest *guest)
+{
+	struct invocation *inv = r->inv;
+	AUTO_WORKSPACE ws = WORKSPACE_INIT;
+	struct workspace_result result = { 0 };
+	struct fault *f;
+
+	if (!r->wish.path)
+		return NULL;
+	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, r->name, "prepare", guest, 0, &ws));
+	f = workspace_prepare(&ws, &r->wish, &r->source, true, &result);
+	progress_end(&inv->progress);
+	r->prepared = !f;
+	phase_done(&r->timing, "workspace");
+	if (!f)
+		workspace_say(inv, &result, &r->source, guest_path(r));
+	workspace_result_release(&result);
+	if (!r->session.cwd)
+		r->session.cwd = guest_path(r);
+	return f ? f : install_tools(r, &ws);
+}
+
+/* Its own connection: a command that ran out of time has left the first one unusable. */
+static struct fault *fetch_changes(struct run *r)
+{
+	struct invocation *inv = r->inv;
+	AUTO_WORKSPACE ws = WORKSPACE_INIT;
+	struct workspace_export x = { .ws = &ws };
+	struct fault *f;
+
+	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, r->name, "export", NULL,
+			   AGENT_WAIT_MS, &ws));
+	r->unexported = true;
+	f = workspace_export(&ws, NULL, &x);
+	if (!f)
+		f = workspace_deliver(inv, &x, option_value(inv, "export"), false, false);
+	r->unexported = f != NULL;
+	if (!f && option_given(inv, "apply"))
+		f = fault_hint(workspace_deliver(inv, &x, NULL, true, false),
+			       "The changes are in %s; 'git apply --3way' merges them.",
+			       option_value(inv, "export"));
+	workspace_export_release(&x);
+	return f;
+}
+
+/* Ctrl-C ended the command; it must not end this. */
+static struct fault *export_changes(struct run *r)
+{
+	struct fault *f;
+
+	if (!r->prepared || !option_given(r->inv, "export"))
+		return NULL;
+	r->unexported = true;
+	cancel_hold();
+	f = fetch_changes(r);
+	cancel_release();
+	phase_done(&r->timing, "export");
+	return f;
 }
 
 /* Everything up to a VM whose agent answers. */
@@ -113,7 +241,7 @@ static struct fault *bring_up(struct run *r, struct vm_create *wanted, struct gu
 	r->reached = true;
 	phase_done(&r->timing, "boot");
 	progress_end(&inv->progress);
-	return NULL;
+	return send_workspace(r, *guest);
 }
 
 static struct fault *use(struct run *r, struct guest *guest)
@@ -134,7 +262,10 @@ static struct fault *wind_up(struct run *r, struct fault *f)
 
 	if (!r->name)
 		return f;
-	if (option_given(inv, "rm") && (r->reached || !r->started || cancelled)) {
+	if (r->unexported) {
+		f = fault_hint(f, "VM '%s' is kept, with all that was changed in it. Try again: banger vm "
+			       "workspace export %s --output FILE", r->name, r->name);
+	} else if (option_given(inv, "rm") && (r->reached || !r->started || cancelled)) {
 		f = fault_attach(f, delete(inv, r->name));
 		phase_done(&r->timing, "delete");
 	} else if (!r->started) {
@@ -158,13 +289,19 @@ static struct fault *run_run(struct invocation *inv)
 	struct fault *f;
 
 	TRY(check_flags(inv));
-	if (!detach)
+	if (!detach && !option_given(inv, "dry-run"))
 		TRY(session_from(inv, &r.session));
 	vm_options_read(inv, &wanted);
 	/* A session or a command has the machine to itself; a detached one is a service. */
 	wanted.run_entrypoint = detach;
-	f = bring_up(&r, &wanted, &guest);
-	if (!f && detach) {
+	f = look_at_path(&r, &wanted);
+	if (!f && option_given(inv, "dry-run"))
+		f = workspace_print_list(&r.source);
+	else if (!f)
+		f = bring_up(&r, &wanted, &guest);
+	if (!f && option_given(inv, "dry-run")) {
+		/* nothing was made */
+	} else if (!f && detach) {
 		AUTO_FREE char *line = xasprintf("%s\n", r.name);
 
 		f = print_text(line);
@@ -172,9 +309,11 @@ static struct fault *run_run(struct invocation *inv)
 		f = use(&r, guest);
 	}
 	guest_close(guest);
+	f = fault_attach(f, export_changes(&r));
 	session_end(&r.busy);
 	f = wind_up(&r, f);
 	print_timing(inv, &r.timing);
+	workspace_source_release(&r.source);
 	session_release(&r.session);
 	vm_options_release(&wanted);
 	free(r.name);
@@ -184,6 +323,11 @@ static struct fault *run_run(struct invocation *inv)
 static const struct option run_options[] = {
 	VM_CREATE_OPTIONS,
 	SESSION_OPTIONS,
+	WORKSPACE_OPTIONS,
+	{ .name = "no-bootstrap", .help = "do not install the tools that the repository asks for" },
+	{ .name = "export", .value = "FILE", .complete = COMPLETE_FILE,
+	  .help = "when the command ends, write what it changed as a patch" },
+	{ .name = "apply", .help = "with --export: apply it to PATH, too, if nothing changed there" },
 	{ .letter = 'd', .name = "detach", .help = "leave the VM running and print its name" },
 	{ .name = "rm", .help = "remove the VM afterwards, however the command ends" },
 	{ .name = "boot-timeout", .value = "DURATION", .type = OPTION_DURATION,
@@ -195,7 +339,9 @@ static const struct option run_options[] = {
 const struct command command_vm_run = {
 	.name = "vm run",
 	.summary = "make a VM, start it and run a command or a shell in it",
-	.operands = "[-- CMD...]",
+	.operands = "[PATH] [-- CMD...]",
+	.max_operands = 1,
+	.complete = COMPLETE_DIRECTORY,
 	.description =
 		"Makes a virtual machine, starts it and runs CMD in it; without CMD it opens a shell "
 		"on this terminal. The exit status is the command's own; 124 means that --timeout ran "
@@ -205,8 +351,17 @@ const struct command command_vm_run = {
 		"Everything that can be checked is checked before anything is made.\n\n"
 		"The VM goes on running afterwards unless --rm is given. A VM that never became "
 		"reachable is kept even with --rm, so that its console can be read.\n\n"
+		"With PATH the git repository there goes along: its tracked files as they are now, to "
+		"/root/repo, where CMD is run; see 'vm workspace prepare'. --export writes what was changed "
+		"there as a patch when the command ends, whatever its status, and before --rm removes the VM; "
+		"if the patch cannot be written, the VM is kept.\n\n"
+		"Where the repository has a .mise.toml or .tool-versions and there is no CMD, the guest's mise "
+		"installs those tools, in the background of a shell or before --detach returns; its log is "
+		"/var/log/banger-bootstrap.log in the guest.\n\n"
 		"Standard input reaches the command only with -i.",
 	.examples = "banger vm run --rm -- uname -a\trun one command in a fresh machine\n"
+		    "banger vm run --rm . -- make test\trun it in a copy of this repository\n"
+		    "banger vm run --rm --export fix.patch . -- ./agent\tand keep what it changed\n"
 		    "echo hi | banger vm run --rm -i -- cat\tfeed it from a pipe\n"
 		    "banger vm run --name dev\topen a shell; the machine stays\n"
 		    "banger vm run -d --name web --memory 2G\tleave it running in the background",
@@ -264,6 +419,49 @@ const struct command command_vm_create = {
 
 /* ----------------------------------------------------------------------------------- vm exec */
 
+static struct fault *send_again(struct invocation *inv, const struct vm *vm, struct guest *guest)
+{
+	AUTO_WORKSPACE ws = WORKSPACE_INIT;
+	AUTO_WORKSPACE_SOURCE source = WORKSPACE_SOURCE_INIT;
+	struct workspace_wish wish = workspace_wish_of(&vm->spec);
+	struct workspace_result result = { 0 };
+	struct fault *f;
+
+	TRY(workspace_source_find(&wish, &source));
+	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, vm->dir.name, "prepare", guest, 0,
+			   &ws));
+	f = workspace_prepare(&ws, &wish, &source, false, &result);
+	progress_end(&inv->progress);
+	if (!f)
+		workspace_say(inv, &result, &source, vm->spec.workspace.guest_path);
+	workspace_result_release(&result);
+	return f;
+}
+
+/* A command runs where the workspace is, and its user is told when that is an old one. */
+static struct fault *enter_workspace(struct invocation *inv, const struct vm *vm, struct guest *guest,
+				     struct session *s)
+{
+	const struct vm_workspace *w = &vm->spec.workspace;
+	AUTO_FREE char *now = NULL;
+
+	if (!w->base) {
+		if (option_given(inv, "auto-prepare"))
+			return fault_new(F_STATE, "there is no workspace that could be prepared again");
+		return NULL;
+	}
+	if (!s->cwd)
+		s->cwd = w->guest_path;
+	if (!workspace_moved(&vm->spec, &now))
+		return NULL;
+	if (option_given(inv, "auto-prepare"))
+		return send_again(inv, vm, guest);
+	fprintf(stderr, "banger: '%s' is at commit %.12s now, the workspace at %.12s; --auto-prepare or "
+		"'banger vm workspace prepare %s' sends it again\n", w->source, now, w->head,
+		vm->dir.name);
+	return NULL;
+}
+
 static struct fault *exec_in(struct invocation *inv, const char *name, struct session *s)
 {
 	AUTO_VM vm = VM_INIT;
@@ -277,7 +475,9 @@ static struct fault *exec_in(struct invocation *inv, const char *name, struct se
 	if (!s->user)
 		s->user = vm.spec.user;
 	TRY(vm_connect(&vm, (int)option_number(inv, "boot-timeout", AGENT_WAIT_MS), &guest));
-	f = session_run(s, guest, &status);
+	f = enter_workspace(inv, &vm, guest, s);
+	if (!f)
+		f = session_run(s, guest, &status);
 	guest_close(guest);
 	if (!f)
 		inv->status = session_status(inv, s, &status);
@@ -300,6 +500,8 @@ static struct fault *exec_run(struct invocation *inv)
 
 static const struct option exec_options[] = {
 	SESSION_OPTIONS,
+	{ .name = "auto-prepare",
+	  .help = "send the workspace again first, if the host's repository is at another commit" },
 	{ .name = "boot-timeout", .value = "DURATION", .type = OPTION_DURATION,
 	  .preset = AGENT_WAIT_DEFAULT, .help = "how long to wait for a guest that is still booting" },
 	{ 0 },

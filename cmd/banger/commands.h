@@ -67,6 +67,9 @@ extern const struct command command_vm_rename, command_vm_clone;
 extern const struct command command_vm_prune, command_system_df;
 /* cmd_watch.c */
 extern const struct command command_watch;
+/* cmd_vm_workspace.c */
+extern const struct command command_vm_workspace, command_vm_workspace_prepare,
+	command_vm_workspace_export;
 /* cmd_version.c */
 extern const struct command command_version;
 

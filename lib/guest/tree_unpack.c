@@ -307,6 +307,26 @@ static struct fault *remove_tree(int parent, const char *last, const char *name)
 	return fault_sys(F_SYS, "removing '%s'", name);
 }
 
+/* As git does: a directory goes with the last file in it. */
+static void remove_empty_parents(int dir, const char *name)
+{
+	AUTO_FREE char *path = xstrdup(name);
+	char *slash;
+
+	while ((slash = strrchr(path, '/'))) {
+		AUTO_FD parent = -1;
+		const char *last;
+		struct fault *f;
+
+		*slash = '\0';
+		f = tree_open_parent(dir, path, false, &parent, &last);
+		if (f || unlinkat(parent, last, AT_REMOVEDIR)) {
+			fault_free(f);
+			return;
+		}
+	}
+}
+
 /* What is no longer there is removed already; so is what lies below something else than a directory. */
 static struct fault *remove_entry(struct unpack *u, const char *name)
 {
@@ -319,7 +339,11 @@ static struct fault *remove_entry(struct unpack *u, const char *name)
 		fault_free(f);
 		return NULL;
 	}
-	return f ? f : remove_tree(parent, last, name);
+	if (!f)
+		f = remove_tree(parent, last, name);
+	if (!f)
+		remove_empty_parents(u->dir, name);
+	return f;
 }
 
 /* ------------------------------------------------------------------------------------- entries */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -81,6 +82,9 @@ static void __attribute__((noreturn)) run_child(const struct spawn *s, const cha
 	default_signals(s->new_session);
 	for (int i = 0; i < 3; i++)
 		place(pipe_fd, fds[i], i);
+	if (s->as && s->as->by_sudo &&
+	    (setgroups(1, &s->as->gid) < 0 || setgid(s->as->gid) < 0 || setuid(s->as->uid) < 0))
+		report(pipe_fd, "becoming the user");
 	if (s->cwd && chdir(s->cwd) < 0)
 		report(pipe_fd, "changing directory");
 	/* Nothing but 0, 1 and 2 survives exec, whoever opened it; kernels before 5.11 lack this,

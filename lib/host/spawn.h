@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "host/user.h"
 
 /* For spawn.in, .out and .err: /dev/null. */
 #define SPAWN_NULL -1
@@ -24,6 +25,7 @@ struct spawn {
 	const char *const *env;	 /* NULL = this process's environment */
 	const char *cwd;	 /* NULL = unchanged */
 	int in, out, err;	 /* borrowed descriptors, or SPAWN_NULL */
+	const struct user *as;	 /* run as them when they are not us (sudo); NULL = as ourselves */
 	bool new_session;	 /* setsid(): outlives us, gets no terminal signals */
 	int deadline_ms;	 /* spawn_run(): kill after so long; 0 = never */
 };

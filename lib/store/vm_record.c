@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/vm_record.h"
 
+static const struct field workspace_fields[] = {
+	FIELD(struct vm_workspace, source, FIELD_STRING),
+	FIELD(struct vm_workspace, guest_path, FIELD_STRING),
+	FIELD(struct vm_workspace, mode, FIELD_STRING),
+	FIELD(struct vm_workspace, head, FIELD_STRING),
+	FIELD(struct vm_workspace, branch, FIELD_STRING),
+	FIELD(struct vm_workspace, base, FIELD_STRING),
+	FIELD(struct vm_workspace, incoming, FIELD_STRING),
+	FIELD(struct vm_workspace, prepared, FIELD_STRING),
+	FIELD(struct vm_workspace, untracked, FIELD_BOOL),
+	FIELD(struct vm_workspace, repository, FIELD_BOOL),
+};
+
+static const struct record_type workspace_type = {
+	"workspace", sizeof(struct vm_workspace), workspace_fields, ARRAY_LEN(workspace_fields), 0,
+};
+
 static const struct field spec_fields[] = {
 	FIELD_REQ(struct vm_spec, name, FIELD_STRING),
 	FIELD_REQ(struct vm_spec, id, FIELD_STRING),
@@ -26,6 +43,7 @@ static const struct field spec_fields[] = {
 	FIELD(struct vm_spec, labels, FIELD_STRINGS),
 	FIELD(struct vm_spec, auto_stop, FIELD_STRING),
 	FIELD(struct vm_spec, ttl, FIELD_STRING),
+	FIELD_SUB(struct vm_spec, workspace, FIELD_RECORD, &workspace_type),
 	FIELD(struct vm_spec, renamed_from, FIELD_STRING),
 	FIELD(struct vm_spec, machine_id, FIELD_STRING),
 };

@@ -12,6 +12,20 @@
 #include "base/json.h"
 #include "host/process.h"
 
+/* What was copied in from the host; state-layout.md tells how a broken copy is seen. */
+struct vm_workspace {
+	char *source;	  /* absolute directory on the host; NULL = there is no workspace */
+	char *guest_path;
+	char *mode;	  /* "shallow_overlay", "full_copy", "metadata_only" */
+	char *head;	  /* the host's commit; NULL = it had none */
+	char *branch;	  /* in the guest; NULL = none */
+	char *base;	  /* commit in workspace.git: what the guest was given; NULL = not complete yet */
+	char *incoming;	  /* commit in workspace.git: a copy under way, or one that was cut off */
+	char *prepared;	  /* RFC 3339 */
+	bool untracked;	  /* untracked files went along */
+	bool repository;  /* the guest was given a repository */
+};
+
 struct vm_spec {
 	char *name;
 	char *id;	/* 32 hex digits */
@@ -38,6 +52,7 @@ struct vm_spec {
 	char *auto_stop;       /* stop when idle for so long, "2h"; "0" = never; NULL = configured */
 	char *renamed_from;    /* a rename under way: this name is still good; else NULL */
 	char *machine_id;      /* 32 hex digits for /etc/machine-id: of a clone; NULL = the image's */
+	struct vm_workspace workspace;
 	char *ttl;	       /* stop so long after each start, "8h"; NULL = no limit */
 };
 

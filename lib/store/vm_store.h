@@ -24,6 +24,9 @@
 #define VM_COW_FILE	"root.cow"
 #define VM_INITRD_FILE	"initrd.img"
 #define VM_FORWARD_LOG	"forward.log"
+/* A workspace's own lock, and the repository of what was copied in. */
+#define VM_WORKSPACE_LOCK "workspace.lock"
+#define VM_WORKSPACE_GIT  "workspace.git"
 #define VM_HOST_KEY_FILE "ssh_host_ed25519_key"
 #define VM_KNOWN_HOSTS_FILE "known_hosts"
 

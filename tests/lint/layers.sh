@@ -80,7 +80,7 @@ word='(^|[^a-zA-Z0-9_>.])'
 forbid 'only lib/host/spawn.c starts processes' \
 	"$word(fork|vfork|clone|clone3|posix_spawnp?|exec[lv]p?e?|daemon)\\(" \
 	'^(lib/host/spawn\.c|cmd/banger-agent/)' "${all[@]}"
-forbid 'only commands print and exit' "$word((printf|puts|putchar|vprintf|exit)\\(|std(out|in)([^a-zA-Z0-9_]|\$))" \
+forbid 'only commands print and exit' "$word(printf|puts|putchar|vprintf|exit)\\(|(^|[^a-zA-Z0-9_>.-])std(out|in)([^a-zA-Z0-9_]|\$)" \
 	'^lib/host/spawn\.[ch]$' "${lib[@]}"
 forbid 'only lib/host reads /proc and /sys' '"/(proc|sys)/' '^(lib/host/|cmd/banger-agent/)' "${all[@]}"
 forbid 'only lib/store names files of the state directory' \

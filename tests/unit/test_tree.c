@@ -169,13 +169,14 @@ static void test_removal(void **state)
 
 	(void)state;
 	fd_close(directory("to"));
-	SH("mkdir -p to/d/e; echo a > to/d/e/f; echo b > to/gone; echo c > to/kept; ln -s kept to/link");
+	SH("mkdir -p to/d/e to/x/y; echo a > to/d/e/f; echo z > to/x/y/z; echo b > to/gone; echo c > to/kept; ln -s kept to/link");
 	fd = openat(top_fd, "tar", O_RDWR | O_CREAT, 0600);
 	w = tar_writer_new_fd(fd);
 	must(tar_writer_remove(w, "d"));
 	must(tar_writer_remove(w, "gone"));
 	must(tar_writer_remove(w, "link"));
 	must(tar_writer_remove(w, "never/was"));
+	must(tar_writer_remove(w, "x/y/z"));
 	must(tar_writer_add(w, &(struct tar_item){ .kind = TAR_FILE, .path = "d", .size = 2,
 						   .mode = 0600 }, NULL, 0));
 	must(tar_writer_data(w, "hi", 2));
