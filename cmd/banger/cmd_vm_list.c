@@ -69,12 +69,12 @@ static char *copy_or_null(const char *text)
 	return text ? xstrdup(text) : NULL;
 }
 
-static void fill_view(const struct vm *vm, struct view *v)
+static void fill_view(const struct vm *vm, const char *state, struct view *v)
 {
 	*v = (struct view){
 		.name = xstrdup(vm->dir.name),
 		.id = copy_or_null(vm->spec.id),
-		.state = xstrdup(vm_state_name(vm_state(vm))),
+		.state = xstrdup(state),
 		.operation = operation_of(vm),
 		.fault = vm->spec_fault ? xstrdup(fault_message(vm->spec_fault)) : NULL,
 		.directory = xstrdup(vm->dir.path),
@@ -97,8 +97,10 @@ static struct fault *collect(struct invocation *inv, const struct vm_select *sel
 		AUTO_VM vm = VM_INIT;
 		AUTO_FAULT f = vm_open(&inv->store, &inv->config, names.v[i], &vm);
 
-		if (!f && vm_select_fits(select, vm_state_name(vm_state(&vm)), &vm.spec))
-			fill_view(&vm, records_add(views, sizeof(struct view)));
+		const char *state = f ? NULL : vm_state_name(vm_state(&vm));
+
+		if (!f && vm_select_fits(select, state, &vm.spec))
+			fill_view(&vm, state, records_add(views, sizeof(struct view)));
 	}
 	strings_release(&names);
 	return NULL;
@@ -306,7 +308,7 @@ static struct fault *show_run(struct invocation *inv)
 	struct fault *f;
 
 	TRY(open_operand(inv, &vm));
-	fill_view(&vm, &v);
+	fill_view(&vm, vm_state_name(vm_state(&vm)), &v);
 	fill_cow(&vm, &v);
 	f = print_record(&view_type, &v);
 	record_release(&view_type, &v);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "guest/capture.h"
+#include "vm/forward_address.h"
 
 #define PROBE_MS 1000
 
@@ -18,6 +19,7 @@ static const struct field port_fields[] = {
 	FIELD(struct vm_port, pid, FIELD_U64),
 	FIELD(struct vm_port, user, FIELD_STRING),
 	FIELD(struct vm_port, local, FIELD_BOOL),
+	FIELD(struct vm_port, published, FIELD_STRINGS),
 	FIELD(struct vm_port, endpoint, FIELD_STRING),
 	FIELD(struct vm_port, url, FIELD_STRING),
 };
@@ -215,13 +217,32 @@ static struct fault *probe(struct vm *vm, unsigned int port, const char **scheme
 	return NULL;
 }
 
+/* Where this host forwards to the port; forwarders come to the guest's loopback interface. */
+static void add_published(const struct vm *vm, struct vm_port *p)
+{
+	for (size_t i = 0; !strcmp(p->protocol, "tcp") && i < vm->spec.ports.n; i++) {
+		struct forward_address address;
+		AUTO_FAULT bad = forward_parse(vm->spec.ports.v[i], false, &address);
+		AUTO_FREE char *text = NULL;
+
+		if (bad || address.guest_port != p->port)
+			continue;
+		text = forward_text(&address, -1);
+		strings_add(&p->published, text);
+	}
+}
+
 static struct fault *finish(struct vm *vm, bool with_probe, struct vm_port *p)
 {
 	const char *scheme = NULL;
 
-	if (p->local)
+	add_published(vm, p);
+	if (p->published.n)
+		p->endpoint = xstrdup(p->published.v[0]);
+	else if (!p->local)
+		p->endpoint = xasprintf("%s.vm:%llu", vm->dir.name, (unsigned long long)p->port);
+	else
 		return NULL;
-	p->endpoint = xasprintf("%s.vm:%llu", vm->dir.name, (unsigned long long)p->port);
 	if (!with_probe || strcmp(p->protocol, "tcp") != 0)
 		return NULL;
 	TRY(probe(vm, (unsigned int)p->port, &scheme));

@@ -15,8 +15,9 @@ struct vm_port {
 	uint64_t pid;		  /* 0 = not known */
 	char *user;
 	bool local;		  /* only the guest itself can reach it */
-	char *endpoint;		  /* "web.vm:80"; NULL when local */
-	char *url;		  /* "http://web.vm:80/" when it answers as a web server; else NULL */
+	struct strings published; /* "127.0.0.1:8080": where this host forwards to it */
+	char *endpoint;		  /* the first of these, else "web.vm:80"; NULL when local */
+	char *url;		  /* "http://<endpoint>/" when it answers as a web server; else NULL */
 };
 extern const struct record_type vm_port_type;
 
