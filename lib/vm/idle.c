@@ -61,7 +61,8 @@ static struct fault *look_at_process(struct vm *vm, pid_t pid, struct idle_look 
 	/* Of a process with a uid of its own only root may read them; the CPU time tells then. */
 	fault_free(usage_io(pid, &out->sample.io_bytes));
 	out->sample.net_bytes = network_bytes(vm);
-	out->sample.disk_bytes = allocated(vm, VM_ROOT_FILE) + allocated(vm, VM_WORK_FILE);
+	out->sample.disk_bytes = allocated(vm, VM_ROOT_FILE) + allocated(vm, VM_COW_FILE) +
+				 allocated(vm, VM_WORK_FILE);
 	return NULL;
 }
 

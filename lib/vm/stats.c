@@ -12,7 +12,6 @@
 #include "host/usage.h"
 #include "store/session.h"
 #include "vm/root_disk.h"
-#include "vm/root_disk.h"
 
 static const struct field vcpu_fields[] = {
 	FIELD(struct vm_stats_vcpu, index, FIELD_U64),
@@ -142,20 +141,6 @@ static void take_file(struct vm *vm, const char *name, const char *part, struct 
 	}
 	*size = MAYBE((uint64_t)st.st_size);
 	*allocated = MAYBE((uint64_t)st.st_blocks * 512);
-}
-
-/* In mode dm the file has only what differs from the image; how full it is the kernel knows. */
-static void take_root(struct vm *vm, struct vm_stats *s)
-{
-	bool dm = vm->spec.disk_mode && !strcmp(vm->spec.disk_mode, "dm");
-	struct snapshot_use use;
-
-	take_file(vm, dm ? VM_COW_FILE : VM_ROOT_FILE, "root_size_bytes", s, &s->root_size_bytes,
-		  &s->root_allocated_bytes);
-	if (!vm->spec_fault) /* a file of changes, or qcow2, is smaller than the disk that it is */
-		s->root_size_bytes = MAYBE(vm->spec.system_bytes);
-	if (dm && fine(s, "cow_used_bytes", vm_cow_use(vm, &use)))
-		s->cow_used_bytes = MAYBE(use.used_bytes);
 }
 
 static void take_network(const struct vm *vm, struct vm_stats *s)

@@ -67,7 +67,7 @@ spec() { "$BANGER" vm show "$1" | jq -c ".spec.$2"; }
 	key=$(cut -d' ' -f2- "$BANGER_STATE_DIR/vms/a/known_hosts")
 	"$BANGER" vm rename a b
 	is "$(spec b id)" "$id"
-	is "$(cat "$BANGER_STATE_DIR/vms/b/known_hosts")" "b.vm $key"
+	is "$(cut -d" " -f2- "$BANGER_STATE_DIR/vms/b/known_hosts")" "$key"
 	is "$("$BANGER" ps -q | xargs)" b
 	"$BANGER" vm create -q --name a > /dev/null
 	run "$BANGER" vm rename a c
@@ -109,7 +109,7 @@ spec() { "$BANGER" vm show "$1" | jq -c ".spec.$2"; }
 	is "$(spec b labels) $(spec b disk_bytes)" '["l=1"] 33554432'
 	[ "$(spec a id)" != "$(spec b id)" ]
 	is "$(spec b machine_id)" "$(spec b id)"
-	has "$(cat "$BANGER_STATE_DIR/vms/b/known_hosts")" "b.vm "
+	has "$(cat "$BANGER_STATE_DIR/vms/b/known_hosts")" "ssh-ed25519 "
 	[ "$(cut -d' ' -f3 "$BANGER_STATE_DIR/vms/a/known_hosts")" != "$(cut -d' ' -f3 "$BANGER_STATE_DIR/vms/b/known_hosts")" ]
 	is "$("$BANGER" vm show b | jq -r .state)" created
 	run "$BANGER" vm clone a b
