@@ -38,7 +38,8 @@ static struct fault *judge(const struct vm *vm, const struct guest_status *statu
 		return no_server(vm);
 	if (status->how == GUEST_TIMED_OUT)
 		return fault_new(F_TIMEOUT, "VM '%s': its agent did not answer in time", vm->dir.name);
-	if (status->how == GUEST_EXITED && status->code == 127)
+	/* The words of cmd/banger-agent/builtin.c: a program that is not found ends so, too. */
+	if (status->how == GUEST_EXITED && status->code == 127 && strstr(why, "does not know"))
 		return fault_hint(fault_new(F_UNSUPPORTED, "VM '%s': its agent is that of an older "
 					    "banger", vm->dir.name),
 				  "Restart it: banger vm restart %s", vm->dir.name);
