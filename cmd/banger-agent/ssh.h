@@ -2,8 +2,9 @@
 /*
  * ssh.h - what the image's ssh server needs to speak for this machine.
  *
- * All of it lies on the tmpfs of the agent: neither the image's own settings nor what its user keeps
- * in /root is changed, and a machine that is copied takes no key along.
+ * The host key goes to /etc/ssh where the image has that, so that its own server on port 22 is the same
+ * host, else to the agent's tmpfs.  Everything else stays on the tmpfs: neither the image's settings nor
+ * what its user keeps in /root is changed.
  */
 #ifndef BANGER_AGENT_SSH_H
 #define BANGER_AGENT_SSH_H
@@ -11,7 +12,7 @@
 #include "guest/seed.h"
 
 #define SSH_DIR	       AGENT_DIR "/ssh"
-#define SSH_HOST_KEY   SSH_DIR "/host_key"
+#define SSH_HOST_KEY   SSH_DIR "/host_key" /* the key, or a link to it */
 #define SSH_AUTHORIZED SSH_DIR "/authorized_keys"
 
 /* ssh_place() - put the host key of the seed where the ssh server will find it. */

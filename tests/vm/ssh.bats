@@ -49,7 +49,11 @@ remote()
 	remote 0 true
 	local pinned
 	pinned=$(cat "$BANGER_STATE_DIR/vms/a/known_hosts")
-	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /run/banger/ssh/host_key'
+	# The image's own server is the same host.
+	"$BANGER" vm exec --timeout 4m a -- sh -c 'until systemctl -q is-active ssh; do sleep 0.2; done'
+	port=$("$BANGER" vm forward -d a 0:22 | sed 's/.*:\([0-9]*\) ->.*/\1/')
+	[ "$(ssh-keyscan -T 60 -t ed25519 -p "$port" 127.0.0.1 2> /dev/null | cut -d' ' -f3)" = "$(cut -d' ' -f3 <<< "$pinned")" ]
+	"$BANGER" vm exec a -- sh -c 'rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh'
 	remote 125 touch /tmp/reached
 	[[ $stderr == *"another ssh host key"* ]]
 	[[ $stderr == *"banger vm restart a"* ]]
@@ -127,7 +131,7 @@ remote()
 	run --separate-stderr "$BANGER" vm exec a -- git -C /root/repo.git log --format=%s main
 	[ "$output" = first ]
 	# The pinned key is checked here, too, and no other VM's is taken for it.
-	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /run/banger/ssh/host_key'
+	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /etc/ssh/ssh_host_ed25519_key'
 	run ssh -F "$config" a.vm true
 	[ "$status" -eq 255 ]
 	[[ $output == *"IDENTIFICATION HAS CHANGED"* ]]
