@@ -12,7 +12,8 @@ static struct fault *act_set(struct target *t, struct vm *vm)
 
 static struct fault *set_run(struct invocation *inv)
 {
-	size_t n_labels = 0;
+	size_t n_labels = 0, n_ports = 0;
+	AUTO_FREE const char **ports = option_values(inv, "publish", &n_ports);
 	AUTO_FREE const char **labels = option_values(inv, "label", &n_labels);
 	struct vm_change change = {
 		.vcpu = option_number(inv, "vcpu", 0),
@@ -20,6 +21,9 @@ static struct fault *set_run(struct invocation *inv)
 		.disk_bytes = option_number(inv, "disk-size", 0),
 		.labels = labels,
 		.n_labels = n_labels,
+		.ports = ports,
+		.n_ports = n_ports,
+		.no_ports = option_given(inv, "no-publish"),
 		.auto_stop = option_value(inv, "auto-stop"),
 		.ttl = option_value(inv, "ttl"),
 	};
@@ -27,8 +31,10 @@ static struct fault *set_run(struct invocation *inv)
 	struct fault *f;
 
 	if (!change.vcpu && !change.memory_bytes && !change.disk_bytes && !n_labels &&
-	    !change.auto_stop && !change.ttl)
+	    !n_ports && !change.no_ports && !change.auto_stop && !change.ttl)
 		return fault_new(F_USAGE, "nothing to change was given");
+	if (n_ports && change.no_ports)
+		return fault_new(F_USAGE, "--publish and --no-publish do not go together");
 	TRY(crowd_run(inv, &(struct target){ .inv = inv, .act = act_set, .verb = "set",
 					     .context = &change }, false, &crowd));
 	f = crowd_faults(&crowd, true);
@@ -45,6 +51,9 @@ static const struct option set_options[] = {
 	  .help = "size of the work disk at /root, which only grows; at once in a running VM" },
 	{ .name = "label", .value = "KEY=VALUE", .repeat = true,
 	  .help = "set a label; KEY- removes one" },
+	{ .letter = 'p', .name = "publish", .value = "[BIND:]HOSTPORT:GUESTPORT", .repeat = true,
+	  .help = "forward these TCP ports of this host and no others; the VM must be stopped" },
+	{ .name = "no-publish", .help = "forward none any more; the VM must be stopped" },
 	{ .name = "auto-stop", .value = "DURATION", .type = OPTION_DURATION,
 	  .help = "let the watcher stop the VM when it was idle for so long; 0 = never" },
 	{ .name = "ttl", .value = "DURATION", .type = OPTION_DURATION,
@@ -54,10 +63,10 @@ static const struct option set_options[] = {
 
 const struct command command_vm_set = {
 	.name = "vm set",
-	.summary = "change CPUs, memory, disk, labels and time limits of VMs",
+	.summary = "change CPUs, memory, disk, ports, labels and time limits of VMs",
 	.operands = "NAME...",
 	.description =
-		"Changes what VMs are. CPUs and memory need a VM that is stopped. Labels and time limits "
+		"Changes what VMs are. CPUs, memory and ports need a VM that is stopped. Labels and time limits "
 		"change at once, and so does the size of the work disk: its file grows first and then, "
 		"through the agent in the guest, the file system; a guest whose agent does not answer "
 		"finds the larger file system after its next start. A disk never shrinks.\n\n"

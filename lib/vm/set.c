@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "guest/capture.h"
+#include "vm/forward.h"
 #include "vm/labels.h"
 
 #define VMM_WAIT_MS   5000
@@ -39,6 +40,11 @@ static struct fault *apply(const struct vm_change *c, struct vm_spec *spec)
 		spec->disk_bytes = c->disk_bytes;
 	for (size_t i = 0; i < c->n_labels; i++)
 		TRY(labels_change(&spec->labels, c->labels[i]));
+	if (c->n_ports || c->no_ports)
+		strings_release(&spec->ports);
+	for (size_t i = 0; i < c->n_ports; i++)
+		strings_add(&spec->ports, c->ports[i]);
+	TRY(forward_check(&spec->ports, false));
 	if (c->auto_stop)
 		replace(&spec->auto_stop, c->auto_stop);
 	if (c->ttl)
@@ -47,12 +53,26 @@ static struct fault *apply(const struct vm_change *c, struct vm_spec *spec)
 	return vm_sizes_check(spec);
 }
 
+static bool same_ports(const struct strings *a, const struct strings *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
 static struct fault *check_stopped(const struct vm *vm, const struct vm_spec *next)
 {
 	bool vcpu = next->vcpu != vm->spec.vcpu, memory = next->memory_bytes != vm->spec.memory_bytes;
 
 	if (!vcpu && !memory)
-		return NULL;
+		return same_ports(&vm->spec.ports, &next->ports)
+			       ? NULL
+			       : fault_hint(fault_new(F_STATE, "VM '%s' is running: the ports that are "
+						      "published for it cannot be changed now",
+						      vm->dir.name),
+					    "Stop it first, or for now: banger vm forward -d %s "
+					    "HOSTPORT:GUESTPORT", vm->dir.name);
 	return fault_hint(fault_new(F_STATE, "VM '%s' is running: %s cannot be changed now",
 				    vm->dir.name, !memory ? "the number of its CPUs"
 						  : !vcpu ? "its memory" : "CPUs and memory"),

@@ -6,7 +6,9 @@
 struct fault *step_forward_check(const struct vm *vm)
 {
 	TRY(fault_wrap(forward_check(&vm->spec.ports, false), "the ports of VM '%s'", vm->dir.name));
-	return fault_wrap(forward_check_free(&vm->spec.ports), "a port of VM '%s'", vm->dir.name);
+	return fault_hint(fault_wrap(forward_check_free(&vm->spec.ports), "a port of VM '%s'",
+				     vm->dir.name),
+			  "Choose others with: banger vm set %s -p HOSTPORT:GUESTPORT", vm->dir.name);
 }
 
 struct fault *step_forward_apply(struct vm *vm)

@@ -105,6 +105,21 @@ forwarders()
 	[ "$status" -eq 1 ]
 	[[ $output == *"127.0.0.1:$port is taken"* ]]
 	[ "$(state a)" != running ]
+	other=$(free_port)
+	run "$BANGER" vm set a -p "$other:80" --no-publish
+	[ "$status" -eq 2 ]
+	run "$BANGER" vm set a -p "$other"
+	[ "$status" -eq 1 ]
+	"$BANGER" vm set -q a -p "$other:80"
+	"$BANGER" vm start -q a
+	serve
+	[ "$(fetch "$other")" = "$sum" ]
+	run "$BANGER" vm set a --no-publish
+	[ "$status" -eq 1 ]
+	[[ $output == *"is running"* ]]
+	"$BANGER" vm stop -q a
+	"$BANGER" vm set -q a --no-publish
+	[ "$("$BANGER" vm show a | jq -c '.spec.ports // []')" = "[]" ]
 	run "$BANGER" vm forward a 0:80
 	[ "$status" -eq 1 ]
 	[[ $output == *"not running"* ]]
