@@ -71,6 +71,8 @@ static char *copy_or_null(const char *text)
 
 static void fill_view(const struct vm *vm, const char *state, struct view *v)
 {
+	time_t used = vm_last_used(vm);
+
 	*v = (struct view){
 		.name = xstrdup(vm->dir.name),
 		.id = copy_or_null(vm->spec.id),
@@ -80,10 +82,17 @@ static void fill_view(const struct vm *vm, const char *state, struct view *v)
 		.directory = xstrdup(vm->dir.path),
 		.run_directory = copy_or_null(vm->run_dir),
 	};
-	if (vm_last_used(vm))
-		v->touched = text_time(vm_last_used(vm));
-	record_copy(&vm_spec_type, &vm->spec, &v->spec);
-	record_copy(&vm_handles_type, &vm->handles, &v->handles);
+	if (used)
+		v->touched = text_time(used);
+}
+
+/* The records are taken over, not copied: there may be a thousand of them. */
+static void take_records(struct vm *vm, struct view *v)
+{
+	v->spec = vm->spec;
+	v->handles = vm->handles;
+	vm->spec = (struct vm_spec){ 0 };
+	vm->handles = (struct vm_handles){ 0 };
 }
 
 static struct fault *collect(struct invocation *inv, const struct vm_select *select,
@@ -99,8 +108,12 @@ static struct fault *collect(struct invocation *inv, const struct vm_select *sel
 
 		const char *state = f ? NULL : vm_state_name(vm_state(&vm));
 
-		if (!f && vm_select_fits(select, state, &vm.spec))
-			fill_view(&vm, state, records_add(views, sizeof(struct view)));
+		if (!f && vm_select_fits(select, state, &vm.spec)) {
+			struct view *v = records_add(views, sizeof(*v));
+
+			fill_view(&vm, state, v);
+			take_records(&vm, v);
+		}
 	}
 	strings_release(&names);
 	return NULL;
@@ -310,6 +323,7 @@ static struct fault *show_run(struct invocation *inv)
 	TRY(open_operand(inv, &vm));
 	fill_view(&vm, vm_state_name(vm_state(&vm)), &v);
 	fill_cow(&vm, &v);
+	take_records(&vm, &v);
 	f = print_record(&view_type, &v);
 	record_release(&view_type, &v);
 	return f;

@@ -108,14 +108,26 @@ static size_t unescape_unicode(const char *s, size_t left, struct buf *out)
 	return 12;
 }
 
+/* Most text has nothing that needs a closer look. */
+static size_t plain_len(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '\\')
+		n++;
+	return n;
+}
+
 static bool unescape(const char *s, size_t len, struct buf *out)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 
 	for (size_t i = 0; i < len;) {
-		size_t used;
+		size_t used = plain_len(s + i, len - i);
 
-		if (s[i] == '\\' && i + 1 < len && s[i + 1] == 'u') {
+		if (used) {
+			buf_add(out, s + i, used);
+		} else if (s[i] == '\\' && i + 1 < len && s[i + 1] == 'u') {
 			used = unescape_unicode(s + i, len - i, out);
 		} else if (s[i] == '\\') {
 			const char *at = i + 1 < len && s[i + 1] ? strchr(from, s[i + 1]) : NULL;
@@ -492,6 +504,26 @@ bool json_get(struct json v, const char *key, struct json *out)
 			return true;
 		}
 	}
+}
+
+bool json_find(struct json_iter *it, const char *key, struct json *out)
+{
+	struct json_iter from = *it;
+
+	if (json_kind(it->in) != JSON_OBJECT)
+		return false;
+	for (int pass = 0; pass < 2; pass++) {
+		while (it->left) {
+			int key_token = it->token;
+
+			json_next(it, NULL, out);
+			if (key_is(it->in.doc, &it->in.doc->tokens[key_token], key))
+				return true;
+		}
+		*it = json_iter(it->in);
+	}
+	*it = from;
+	return false;
 }
 
 bool json_get_string(struct json v, const char *key, char **out)

@@ -59,6 +59,11 @@ struct json_iter {
 };
 struct json_iter json_iter(struct json v);
 bool json_next(struct json_iter *it, char **key_text, struct json *value);
+/*
+ * json_find() - as json_get(), for keys asked for in the order in which they probably come: looks
+ * from where @it is to the end and then from the beginning, and leaves @it behind what it found.
+ */
+bool json_find(struct json_iter *it, const char *key, struct json *out);
 
 /* Conversions: false when the value is of another kind or out of range.  Strings are owned. */
 bool json_string(struct json v, char **out);

@@ -94,13 +94,16 @@ static void *slot_of(const struct field *f, const void *record)
 static struct fault *read_fields(const struct record_type *type, struct json v, const char *what,
 				 void *out)
 {
+	struct json_iter it;
+
 	if (json_kind(v) != JSON_OBJECT)
 		return fault_new(F_CORRUPT, "%s: %s is not an object", what, type->name);
+	it = json_iter(v);
 	for (size_t i = 0; i < type->n_fields; i++) {
 		const struct field *f = &type->fields[i];
 		struct json value;
 
-		if (!json_get(v, f->name, &value) || json_kind(value) == JSON_NULL) {
+		if (!json_find(&it, f->name, &value) || json_kind(value) == JSON_NULL) {
 			if (f->required)
 				return fault_new(F_CORRUPT, "%s: field '%s' is missing", what,
 						 f->name);
