@@ -52,6 +52,7 @@ const struct command *const commands[] = {
 	&command_kernel_show,
 	&command_kernel_delete,
 	&command_top,
+	&command_gc,
 	&command_watch,
 	&command_doctor,
 	&command_system,

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define TEMP_MARK	".tmp-"
 #define RECORD_SIZE_MAX (1u << 20)
@@ -24,6 +26,8 @@ struct fault *file_temp(int dir, const char *name, mode_t mode, char **temp_name
 		got = openat(dir, candidate, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			     mode);
 		if (got >= 0) {
+			/* Says for as long as it is open that somebody works on it. */
+			flock(got, LOCK_EX | LOCK_NB);
 			*temp_name = steal_ptr(&candidate);
 			*fd = got;
 			return NULL;
@@ -37,6 +41,21 @@ struct fault *file_temp(int dir, const char *name, mode_t mode, char **temp_name
 bool file_is_temp(const char *name)
 {
 	return name[0] == '.' && strstr(name, TEMP_MARK);
+}
+
+bool file_temp_is_abandoned(int dir, const char *name)
+{
+	AUTO_FD fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	struct timespec now;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec - st.st_mtim.tv_sec > 1 || now.tv_sec < st.st_mtim.tv_sec ||
+	       (now.tv_sec - st.st_mtim.tv_sec) * 1000 +
+			       (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000 >=
+		       FILE_TEMP_YOUNG_MS;
 }
 
 struct fault *dir_sync(int dir, const char *what)

@@ -42,6 +42,13 @@ struct fault *file_publish(int dir, const char *temp_name, const char *name, int
 
 /* file_is_temp() - is @name one that file_temp() makes?  Such files are left by a crash. */
 bool file_is_temp(const char *name);
+/* Younger ones are never taken for abandoned: a maker that was just about to lock it. */
+#define FILE_TEMP_YOUNG_MS 200
+/*
+ * file_temp_is_abandoned() - has whoever made temporary file @name gone?  They keep a flock on it for as
+ * long as it is open.
+ */
+bool file_temp_is_abandoned(int dir, const char *name);
 
 /* dir_sync() - make names created, renamed or removed in @dir durable. */
 struct fault *dir_sync(int dir, const char *what) MUST_CHECK;

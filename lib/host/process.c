@@ -153,6 +153,67 @@ struct fault *process_find(const char *option, const char *value, bool *found,
 	return NULL;
 }
 
+/* The value of the first of @options in the NUL-terminated arguments; NULL when there is none.  Borrowed. */
+static const char *argument_after(const struct buf *arguments, const char *const *options, size_t n,
+				  const char *prefix, size_t *option)
+{
+	const char *end = arguments->data + arguments->len;
+
+	for (const char *at = arguments->data; at < end; at += strlen(at) + 1) {
+		const char *value = at + strlen(at) + 1;
+
+		for (size_t i = 0; i < n && value < end; i++)
+			if (!strcmp(at, options[i]) && !strncmp(value, prefix, strlen(prefix))) {
+				*option = i;
+				return value;
+			}
+	}
+	return NULL;
+}
+
+struct fault *process_list(const char *const *options, size_t n, const char *prefix,
+			   struct records *out)
+{
+	AUTO_FD proc = sysroot_open_dir("/proc");
+	AUTO_DIR listing = proc < 0 ? NULL : fdopendir(proc);
+	struct dirent *entry;
+	struct fault *f = NULL;
+
+	*out = (struct records){ 0 };
+	if (!listing)
+		return fault_sys(F_SYS, "listing the processes");
+	steal_fd(&proc);
+	while (!f && (entry = readdir(listing))) {
+		AUTO_BUF arguments = BUF_INIT;
+		struct process_match match = { 0 };
+		const char *value;
+
+		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
+			continue;
+		f = read_arguments(dirfd(listing), entry->d_name, &arguments);
+		value = f ? NULL : argument_after(&arguments, options, n, prefix, &match.option);
+		if (!value || !process_identify((pid_t)strtol(entry->d_name, NULL, 10), &match.id))
+			continue;
+		match.value = xstrdup(value);
+		*(struct process_match *)records_add(out, sizeof(match)) = match;
+	}
+	if (f)
+		process_list_release(out);
+	return f;
+}
+
+void process_list_release(struct records *matches)
+{
+	struct process_match *all = matches->v;
+
+	for (size_t i = 0; i < matches->n; i++) {
+		process_id_release(&all[i].id);
+		free(all[i].value);
+	}
+	free(all);
+	*matches = (struct records){ 0 };
+}
+
 struct fault *process_kill(int pidfd, int number)
 {
 	if (syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 && errno != ESRCH)

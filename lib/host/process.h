@@ -45,6 +45,21 @@ struct fault *process_open(const struct process_id *id, int *pidfd) MUST_CHECK;
 struct fault *process_find(const char *option, const char *value, bool *found,
 			   struct process_id *id) MUST_CHECK;
 
+/* One of those that process_list() finds. */
+struct process_match {
+	struct process_id id;
+	size_t option; /* index of what came before the value */
+	char *value;   /* owned */
+};
+/*
+ * process_list() - all running processes of this user that have one of the @n @options and then an
+ * argument that begins with @prefix; for each process the first one counts.  One pass over all processes.
+ * @out: records of struct process_match, owned; process_list_release() them.  F_SYS.
+ */
+struct fault *process_list(const char *const *options, size_t n, const char *prefix,
+			   struct records *out) MUST_CHECK;
+void process_list_release(struct records *matches);
+
 /* process_kill() - send @number through @pidfd.  A process that is gone is success. */
 struct fault *process_kill(int pidfd, int number) MUST_CHECK;
 

@@ -1,57 +1,10 @@
 load helpers
 
-RELEASE=6.1.0-99-test
-MODULES="virtio virtio_ring virtio_pci virtio_blk virtio_net virtio_console overlay usbcore"
-OPTIONS="VIRTIO_PCI=m VIRTIO_BLK=m VIRTIO_NET=m VIRTIO_CONSOLE=m EXT4_FS=y SERIAL_8250_CONSOLE=y
-	BLK_DEV_INITRD=y DEVTMPFS=y TMPFS=y PROC_FS=y SYSFS=y UNIX98_PTYS=y BINFMT_ELF=y
-	BINFMT_SCRIPT=y UNIX=y INET=y"
+load ../fixtures/kernel.bash
 
 teardown()
 {
 	[ ! -e cleanup ] || rm -rf "$(cat cleanup)"
-}
-
-# An ELF file that says it is Linux $2.
-make_vmlinux()
-{
-	cp /bin/true "$1"
-	printf '\0Linux version %s (test@test) #1\n\0' "$2" >> "$1"
-}
-
-# A module tree for release $2 in directory $1, with its index.
-make_tree()
-{
-	local name
-
-	mkdir -p "$1/kernel/drivers"
-	for name in $MODULES; do
-		printf '\177ELF %s vermagic=%s SMP mod_unload ' "$name" "$2" > "$1/kernel/drivers/$name.ko"
-		case $name in
-		virtio_ring) echo "kernel/drivers/$name.ko:" ;;
-		virtio) echo "kernel/drivers/$name.ko: kernel/drivers/virtio_ring.ko" ;;
-		*) echo "kernel/drivers/$name.ko: kernel/drivers/virtio.ko kernel/drivers/virtio_ring.ko" ;;
-		esac
-	done > "$1/modules.dep"
-	echo kernel/fs/ext4/ext4.ko > "$1/modules.builtin"
-	ln -s /usr/src/linux "$1/build"
-}
-
-make_config()
-{
-	local option
-
-	for option in $OPTIONS; do
-		echo "CONFIG_$option"
-	done > "$1"
-}
-
-# The root directory of a distribution's kernel package.
-make_root()
-{
-	mkdir -p "$1/boot"
-	make_vmlinux "$1/boot/vmlinuz-$RELEASE" "$RELEASE"
-	make_config "$1/boot/config-$RELEASE"
-	make_tree "$1/lib/modules/$RELEASE" "$RELEASE"
 }
 
 # A package $1 from the root directory $2; what follows goes to tar.

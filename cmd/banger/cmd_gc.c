@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "banger/commands.h"
+#include "vm/gc.h"
+
+struct outcome {
+	bool dry_run;
+	struct records items; /* struct gc_item */
+};
+
+static const struct field outcome_fields[] = {
+	FIELD(struct outcome, dry_run, FIELD_BOOL),
+	FIELD_SUB(struct outcome, items, FIELD_RECORDS, &gc_item_type),
+};
+static const struct record_type outcome_type = {
+	"gc", sizeof(struct outcome), outcome_fields, ARRAY_LEN(outcome_fields), 0,
+};
+
+static const char *what_came_of_it(const struct gc_item *item)
+{
+	return item->error ? item->error : item->done ? "done" : NULL;
+}
+
+static struct fault *print_items(const struct gc *gc)
+{
+	static const char *const header[] = { "KIND",	"NAME",	  "OWNER",   "STATE",
+					      "ACTION", "RESULT", "REASON", NULL };
+	const struct gc_item *all = gc->items.v;
+	struct table table;
+
+	if (!gc->items.n)
+		return print_text("nothing to clean up\n");
+	table_init(&table, header);
+	for (size_t i = 0; i < gc->items.n; i++) {
+		table_cell(&table, all[i].kind);
+		table_cell(&table, all[i].name);
+		table_cell(&table, all[i].owner);
+		table_cell(&table, all[i].state);
+		table_cell(&table, all[i].action);
+		table_cell(&table, what_came_of_it(&all[i]));
+		table_cell(&table, all[i].reason);
+	}
+	return print_table(&table);
+}
+
+/* What was, or would be, cleared away. */
+static struct fault *print_names(const struct gc *gc)
+{
+	const struct gc_item *all = gc->items.v;
+
+	for (size_t i = 0; i < gc->items.n; i++)
+		if (all[i].done || (gc->dry_run && strcmp(all[i].action, "keep")))
+			printf("%s\n", all[i].name);
+	return NULL;
+}
+
+static struct fault *print_outcome(const struct invocation *inv, const struct gc *gc)
+{
+	struct outcome o = { gc->dry_run, gc->items };
+
+	if (inv->json)
+		return print_record(&outcome_type, &o);
+	return inv->quiet ? print_names(gc) : print_items(gc);
+}
+
+/* The table is on standard output; what failed is also said where failures are. */
+static void print_failures(struct invocation *inv, const struct gc *gc)
+{
+	const struct gc_item *all = gc->items.v;
+
+	for (size_t i = 0; i < gc->items.n; i++) {
+		AUTO_FAULT f = NULL;
+
+		if (!all[i].error)
+			continue;
+		f = fault_new(F_SYS, "%s '%s': %s", all[i].kind, all[i].name, all[i].error);
+		print_fault(inv, f);
+		inv->status = 1;
+	}
+}
+
+static struct fault *gc_command(struct invocation *inv)
+{
+	struct gc gc = { .store = &inv->store, .config = &inv->config,
+			 .dry_run = option_given(inv, "dry-run") };
+	struct fault *f;
+
+	if (!gc.dry_run && inv->store.dir >= 0) {
+		store_release(&inv->store);
+		TRY(store_open(inv->state_dir, STORE_WRITE, &inv->store));
+	}
+	f = gc_run(&gc);
+	f = fault_attach(f, print_outcome(inv, &gc));
+	print_failures(inv, &gc);
+	gc_release(&gc);
+	return f;
+}
+
+static const struct option gc_options[] = {
+	{ .name = "dry-run", .help = "only tell what would be done; takes no lock, writes nothing" },
+	{ 0 },
+};
+
+const struct command command_gc = {
+	.name = "gc",
+	.summary = "clear away what commands that were killed have left",
+	.description =
+		"Looks for everything that carries banger's names in the state directory and in the "
+		"directory for sockets, and that nobody takes care of: VMs on which an operation was "
+		"cut off, processes and sockets of VMs that are not there any more, staging "
+		"directories and temporary files. Each is completed, torn down or removed, and listed "
+		"with its owner, its state and the reason. What somebody works on is skipped, and what "
+		"belongs to another state directory is never touched.\n\n"
+		"Nothing depends on it: the next command for the same VM does the same. It is meant "
+		"for cron, and for peace of mind.",
+	.examples = "banger gc --dry-run\twhat would be done\n"
+		    "banger gc --json\tfor programs",
+	.options = gc_options,
+	.flags = CMD_JSON | CMD_QUIET | CMD_NEEDS_READ,
+	.run = gc_command,
+};

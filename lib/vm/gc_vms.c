@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* gc_vms.c - VMs that an operation was cut off on, or that left things behind when they ended. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cancel.h"
+#include "vm/gc.h"
+
+enum finding { FINE, INTERRUPTED, LEFTOVERS, UNDER_WAY, BROKEN };
+
+/* Files that only a VM that runs has. */
+static const char *const running_files[] = { VM_HANDLES_FILE, VM_INITRD_FILE, VM_FORWARD_LOG };
+
+static bool has_leftovers(const struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(running_files); i++)
+		if (!faccessat(vm->dir.fd, running_files[i], F_OK, AT_SYMLINK_NOFOLLOW))
+			return true;
+	return vm_owns_run_dir(vm);
+}
+
+/* @op is filled when there is one, and to be released. */
+static enum finding examine(const struct vm *vm, bool running, struct vm_op *op)
+{
+	AUTO_FAULT none = vm_op_read(&vm->dir, op);
+	AUTO_FD alive = -1;
+
+	if (none && fault_kind(none) != F_NOT_FOUND)
+		return INTERRUPTED; /* nobody can read what was begun */
+	if (!none) {
+		AUTO_FAULT unsure = process_open(&op->by, &alive);
+
+		return unsure || alive >= 0 ? UNDER_WAY : INTERRUPTED;
+	}
+	if (!running && has_leftovers(vm))
+		return LEFTOVERS;
+	return vm->spec_fault && !running ? BROKEN : FINE;
+}
+
+static bool is_start(const struct vm_op *op)
+{
+	return op->verb && !strcmp(op->verb, "start");
+}
+
+static void judge(struct gc_item *item, const struct vm *vm, enum finding what,
+		  const struct vm_op *op, bool running)
+{
+	if (what == BROKEN)
+		gc_judge(item, "broken", "keep", "%s; remove it with: banger vm delete %s",
+			 fault_message(vm->spec_fault), vm->dir.name);
+	else if (what == UNDER_WAY)
+		gc_judge(item, "busy", "keep", "'%s' works on it (pid %llu, since %s)", op->verb,
+			 (unsigned long long)op->by.pid, op->since ? op->since : "?");
+	else if (what == LEFTOVERS)
+		gc_judge(item, "stopped", "tear down", "it does not run, but left things behind");
+	else
+		gc_judge(item, "interrupted",
+			 !running	? "tear down"
+			 : is_start(op) ? "complete"
+					: "forget the operation",
+			 "'%s' ended at step '%s', begun %s", op->verb ? op->verb : "?",
+			 op->stage ? op->stage : "?", op->since ? op->since : "?");
+}
+
+/* The VM as it is under its lock: what was seen before may have been dealt with. */
+static struct fault *act(struct gc *gc, const char *name)
+{
+	struct store at_once = *gc->store; /* borrowed */
+	struct vm_op op = { 0 };
+	AUTO_VM vm = VM_INIT;
+	bool already, running;
+	enum finding what;
+	struct fault *f;
+
+	at_once.wait_ms = 0;
+	f = vm_lock(&at_once, gc->config, NULL, name, "gc", &vm);
+	if (f && fault_kind(f) == F_NOT_FOUND) {
+		fault_free(f);
+		return NULL;
+	}
+	TRY(f);
+	vm.store = gc->store;
+	running = vm_state(&vm) == VM_RUNNING;
+	what = examine(&vm, running, &op);
+	if (what == LEFTOVERS || (what == INTERRUPTED && !running))
+		f = vm_teardown(&vm);
+	else if (what == INTERRUPTED && is_start(&op) && !vm.spec_fault)
+		f = vm_start(&vm, &already);
+	else if (what == INTERRUPTED)
+		f = vm_op_set(&vm.dir, NULL, NULL);
+	record_release(&vm_op_type, &op);
+	return f;
+}
+
+static void look_at(struct gc *gc, const char *name)
+{
+	AUTO_VM vm = VM_INIT;
+	AUTO_FAULT gone = vm_open(gc->store, gc->config, name, &vm);
+	struct vm_op op = { 0 };
+	struct gc_item *item;
+	enum finding what;
+	bool running;
+
+	if (gone)
+		return;
+	running = vm_state(&vm) == VM_RUNNING;
+	what = examine(&vm, running, &op);
+	if (what != FINE) {
+		item = gc_add(gc, "vm", name, NULL);
+		judge(item, &vm, what, &op, running);
+		if (!gc->dry_run && (what == INTERRUPTED || what == LEFTOVERS))
+			gc_done(item, act(gc, name));
+	}
+	record_release(&vm_op_type, &op);
+}
+
+struct fault *gc_scan_vms(struct gc *gc)
+{
+	struct strings names;
+	struct fault *f = NULL;
+
+	TRY(store_names(gc->store, COLLECTION_VMS, &names));
+	for (size_t i = 0; i < names.n && !f; i++) {
+		f = cancel_check();
+		if (!f)
+			look_at(gc, names.v[i]);
+	}
+	strings_release(&names);
+	return f;
+}

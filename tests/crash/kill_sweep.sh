@@ -1,0 +1,197 @@
+#!/bin/bash
+# kill_sweep.sh [OPERATION...] - kill banger with SIGKILL just before and just after every system call
+# by which it changes something, once each, and look whether the next commands complete or undo it.
+#
+# Killed before a point, the same command must succeed when it is given again (or say that what it
+# makes is there).  Killed after it, 'vm delete' must succeed at once.  In both cases list and show
+# answer first, and 'delete' and 'gc' leave no process, socket, file or directory behind.
+#
+# CRASH_POINTS: points for each operation, spread evenly; 0 = all of them.  Prints TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+TOP=$PWD
+# shellcheck source=tests/crash/world.bash
+. tests/crash/world.bash
+points_max=${CRASH_POINTS:-10}
+world_begin "${BANGER:-$TOP/build/banger}"
+
+# ------------------------------------------------------------------------------- operations
+# before_OP makes what the operation needs, OP is the operation, after_OP removes what is not a VM.
+
+b() { "$BANGER" "$@"; }
+before_create() { :; }
+args_create=(vm create -q --no-start --name a)
+before_start() { b vm create -q --no-start --name a; }
+args_start=(vm start -q a)
+before_stop() { b vm create -q --name a; }
+args_stop=(vm stop -q a)
+before_restart() { b vm create -q --name a; }
+args_restart=(vm restart -q a)
+before_kill() { b vm create -q --name a; }
+args_kill=(vm kill -q a)
+before_delete() { b vm create -q --name a; }
+args_delete=(vm delete -q a)
+before_set() { b vm create -q --no-start --name a; }
+args_set=(vm set a --memory 128M --disk-size 32M --label x=y)
+before_rename() { b vm create -q --no-start --name a; }
+args_rename=(vm rename a b)
+before_clone() { b vm create -q --no-start --name a; }
+args_clone=(vm clone a b)
+before_run() { :; }
+args_run=(vm run -q --rm --name a -- echo hello)
+before_import() { :; }
+args_import=(image import -q --name other --size 16M "$WORLD/tree")
+after_import() { b image delete other; }
+before_prune() { b image import -q --name other --size 16M tree && b vm create -q --no-start --name a; }
+args_prune=(image prune -f)
+before_kernel() { :; }
+args_kernel=(kernel import -q --name other "$WORLD/boot")
+after_kernel() { b kernel delete other; }
+before_pull() { b image cache prune; }
+after_pull() { b image delete pulled; b image cache prune; }
+before_cache() { b image pull -q --name pulled "$REGISTRY/app:1" && b image delete pulled; }
+after_cache() { b image cache prune; }
+
+operations=(create start stop restart kill delete set rename clone run import prune kernel pull cache)
+
+# What each leaves when it is done, for the second try: success, or a fault with these words.
+fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="no VM 'a'" fine_clone="is a VM 'b' already"
+fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="exists already"
+fine_pull="exists already"
+
+prepare_kernel()
+{
+	# shellcheck source=tests/fixtures/kernel.bash
+	. tests/fixtures/kernel.bash
+	make_root "$WORLD/boot"
+}
+
+prepare_pull()
+{
+	local port
+
+	command -v docker-registry umoci skopeo > /dev/null || return 1
+	umoci init --layout oci && umoci new --image oci:1 &&
+		umoci insert --image oci:1 tree/file /file || return 1
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	REGISTRY=127.0.0.1:$port
+	cat > registry.yml <<-END
+		version: 0.1
+		log: {level: error}
+		storage: {filesystem: {rootdirectory: $WORLD/registry-data}}
+		http: {addr: "$REGISTRY"}
+	END
+	docker-registry serve registry.yml > /dev/null 2>&1 &
+	SERVERS+=("$!")
+	for _ in {1..100}; do
+		! curl -sk -o /dev/null "http://$REGISTRY/v2/" || break
+		sleep 0.1
+	done
+	skopeo copy -q --dest-tls-verify=false oci:oci:1 "docker://$REGISTRY/app:1" || return 1
+	args_pull=(image pull -q --name pulled "$REGISTRY/app:1")
+	args_cache=(image cache prune)
+}
+
+# ------------------------------------------------------------------------------- one point
+
+complain()
+{
+	printf '# %s: killed %s point %d (%s): %s\n' "$op" "$mode" "$n" "$(name_of "$n")" "$*"
+	bad=$((bad + 1))
+}
+
+# The system call that point $1 of the operation is.
+name_of() { sed -n "s/^$1 //p" "$WORLD/points" | head -n 1; }
+
+observe()
+{
+	local name
+
+	timeout 20 "$BANGER" vm list > out 2>&1 || complain "list: $(cat out)"
+	for name in $("$BANGER" vm list -q); do
+		timeout 20 "$BANGER" vm show "$name" > out 2>&1 || complain "show: $(cat out)"
+	done
+}
+
+again()
+{
+	local -n fine="fine_$op"
+
+	timeout 60 "$BANGER" "$@" > out 2>&1 && return
+	[ -n "${fine:-}" ] && grep -q "$fine" out || complain "again: $(cat out)"
+}
+
+clean()
+{
+	local left
+
+	for name in $("$BANGER" vm list -q); do
+		timeout 60 "$BANGER" vm delete -q "$name" > out 2>&1 || complain "delete: $(cat out)"
+	done
+	timeout 60 "$BANGER" gc > out 2>&1 || complain "gc: $(cat out)"
+	! declare -F "after_$op" > /dev/null || "after_$op" > /dev/null 2>&1
+	left=$(leaks "$first")
+	[ -n "$left" ] || return
+	complain "left: $left; gc said: $(cat out)"
+	# Not to blame the next one.
+	kill -KILL $(ours) 2> /dev/null
+	rm -rf state run
+	cp -a saved state
+	mkdir -m 0700 run
+}
+
+sweep_point()
+{
+	local status
+
+	"before_$op" > out 2>&1 || complain "prepare: $(cat out)"
+	"$TOOLS/crash_at" "$mode" "$n" "$BANGER" "$@" > out 2>&1 < /dev/null
+	status=$?
+	swept=$((swept + 1))
+	# Threads and lengths of answers vary: one point more or less is not a fault.
+	[ "$status" = 42 ] || [ "$n" -ge $((total - total / 10 - 2)) ] ||
+		complain "not killed: status $status: $(cat out)"
+	observe
+	[ "$mode" = after ] || again "$@"
+	clean
+}
+
+sweep()
+{
+	local op=$1 mode n total step swept=0 bad=0 first began=$SECONDS
+	local -n args="args_$op"
+
+	! declare -F "prepare_$op" > /dev/null || "prepare_$op" > out 2>&1 || {
+		echo "ok $number - $op # skip $(tail -n 1 out)"
+		return
+	}
+	first=$(world_list)
+	"before_$op" > out 2>&1
+	"$TOOLS/crash_at" list "$BANGER" "${args[@]}" 2> points > out
+	grep '^[0-9]* [a-z]' points > points.only; mv points.only points
+	total=$(wc -l < points)
+	mode=never n=0
+	clean
+	step=1
+	[ "$points_max" -eq 0 ] || step=$(((total + points_max - 1) / points_max))
+	[ "$step" -gt 0 ] || step=1
+	# Another residue in each sweep, so that samples differ while any one can be repeated.
+	for ((n = 1 + ${CRASH_OFFSET:-0} % step; n <= total; n += step)); do
+		for mode in before after; do
+			sweep_point "${args[@]}"
+		done
+	done
+	[ "$bad" -eq 0 ] && [ "$total" -gt 0 ] || printf 'not '
+	echo "ok $number - $op: $swept of $((total * 2)) points, $bad bad, $((SECONDS - began)) s"
+}
+
+[ $# -eq 0 ] || operations=("$@")
+echo "1..${#operations[@]}"
+rm -f out
+cp -a state saved
+number=0
+for op_name in "${operations[@]}"; do
+	number=$((number + 1))
+	[ "$op_name" != cache ] || [ -n "${REGISTRY:-}" ] || prepare_pull > /dev/null 2>&1
+	sweep "$op_name"
+done
