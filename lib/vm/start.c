@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* start.c - the steps from files to a running VMM, and back. */
+#include <string.h>
+
 #include "base/text.h"
 #include "vm/start_steps.h"
 #include "vm/watch.h"
@@ -54,6 +56,34 @@ static void launch_watcher(struct vm *vm)
 		progress_note(vm->progress, "banger: %s", fault_message(f));
 }
 
+/* Was a start cut off?  The VM is locked: what op.json tells is not under way any more. */
+static bool was_cut_off(const struct vm *vm)
+{
+	struct vm_op op = { 0 };
+	AUTO_FAULT none = vm_op_read(&vm->dir, &op);
+	bool start = !none && op.verb && !strcmp(op.verb, "start");
+
+	record_release(&vm_op_type, &op);
+	return start;
+}
+
+/*
+ * The VMM of a start that was cut off after it is there, and may be in use since then: what comes
+ * after it is made anew, and nothing is taken away.
+ */
+static struct fault *complete(struct vm *vm)
+{
+	const struct step *after = start_steps;
+	size_t n = ARRAY_LEN(start_steps);
+
+	do
+		n--;
+	while (strcmp((after++)->name, "vmm"));
+	TRY(step_vmm_adopt(vm));
+	TRY(steps_undo(vm, after, n));
+	return record_outcome(vm, steps_run(vm, "start", after, n));
+}
+
 struct fault *vm_start(struct vm *vm, bool *already)
 {
 	struct fault *f;
@@ -62,7 +92,7 @@ struct fault *vm_start(struct vm *vm, bool *already)
 	TRY(vm_need_spec(vm));
 	TRY(step_vmm_probe(vm, already));
 	if (*already)
-		return NULL;
+		return was_cut_off(vm) ? complete(vm) : NULL;
 	TRY(steps_check(vm, start_steps, ARRAY_LEN(start_steps)));
 	f = vm_teardown(vm); /* what a crash left */
 	if (!f)

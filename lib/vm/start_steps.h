@@ -32,6 +32,8 @@ struct fault *step_vmm_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_probe(struct vm *vm, bool *there) MUST_CHECK;
 struct fault *step_vmm_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_undo(struct vm *vm) MUST_CHECK;
+/* step_vmm_adopt() - the VMM runs, but handles.json may not know it yet. */
+struct fault *step_vmm_adopt(struct vm *vm) MUST_CHECK;
 
 /* step_forward.c: the process that listens on the VM's ports; undo ends every forwarder of the VM. */
 struct fault *step_forward_check(const struct vm *vm) MUST_CHECK;

@@ -114,6 +114,8 @@ static struct fault *launch(struct vm *vm, const struct vmm_choice *choice,
 
 	process_id_release(&vm->handles.console);
 	TRY(console_start(&vm->dir, &console, &vm->handles.console));
+	/* All but its process id, before it is there: it may be us who are not there afterwards. */
+	TRY(vm_handles_write(&vm->dir, &vm->handles));
 	f = make_paths(vm, &paths);
 	if (!f) {
 		fill_machine(vm, &paths, kernel, console, &machine);
@@ -133,17 +135,38 @@ struct fault *step_vmm_apply(struct vm *vm)
 	f = kernel_load(vm->store, vm->spec.kernel, &kernel);
 	if (!f) {
 		process_id_release(&vm->handles.vmm);
+		step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
+		step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
 		f = launch(vm, &choice, &kernel);
 	}
 	if (!f) {
-		step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
-		step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
 		step_set_text(&vm->handles.started, text_time(time(NULL)));
 		f = vm_handles_write(&vm->dir, &vm->handles);
 	}
 	record_release(&kernel_record_type, &kernel);
 	vmm_choice_release(&choice);
 	return f;
+}
+
+struct fault *step_vmm_adopt(struct vm *vm)
+{
+	struct process_id id = { 0 };
+	bool found = false;
+
+	TRY(vm_find_process(vm, &found, &id));
+	if (!found)
+		return fault_new(F_STATE, "the virtual machine has ended meanwhile");
+	process_id_release(&vm->handles.vmm);
+	vm->handles.vmm = id;
+	if (!vm->handles.id)
+		step_set_text(&vm->handles.id, xstrdup(vm->spec.id));
+	if (!vm->handles.run_dir && vm->run_dir)
+		step_set_text(&vm->handles.run_dir, xstrdup(vm->run_dir));
+	if (!vm->handles.driver)
+		step_set_text(&vm->handles.driver, xstrdup(vmm_find(NULL)->name));
+	if (!vm->handles.started)
+		step_set_text(&vm->handles.started, text_time(time(NULL)));
+	return vm_handles_write(&vm->dir, &vm->handles);
 }
 
 /* Ask, then insist; only a process that is surely ours, through its pidfd. */

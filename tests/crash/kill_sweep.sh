@@ -44,6 +44,7 @@ args_import=(image import -q --name other --size 16M "$WORLD/tree")
 after_import() { b image delete other; }
 before_prune() { b image import -q --name other --size 16M tree && b vm create -q --no-start --name a; }
 args_prune=(image prune -f)
+after_prune() { b image delete other; }
 before_kernel() { :; }
 args_kernel=(kernel import -q --name other "$WORLD/boot")
 after_kernel() { b kernel delete other; }
@@ -62,7 +63,7 @@ fine_pull="exists already"
 prepare_kernel()
 {
 	# shellcheck source=tests/fixtures/kernel.bash
-	. tests/fixtures/kernel.bash
+	. "$TOP/tests/fixtures/kernel.bash"
 	make_root "$WORLD/boot"
 }
 
@@ -72,7 +73,7 @@ prepare_pull()
 
 	command -v docker-registry umoci skopeo > /dev/null || return 1
 	umoci init --layout oci && umoci new --image oci:1 &&
-		umoci insert --image oci:1 tree/file /file || return 1
+		tar -cf layer.tar tree && umoci raw add-layer --image oci:1 layer.tar || return 1
 	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	REGISTRY=127.0.0.1:$port
 	cat > registry.yml <<-END
@@ -88,6 +89,7 @@ prepare_pull()
 		sleep 0.1
 	done
 	skopeo copy -q --dest-tls-verify=false oci:oci:1 "docker://$REGISTRY/app:1" || return 1
+	# shellcheck disable=SC2034 # used by name
 	args_pull=(image pull -q --name pulled "$REGISTRY/app:1")
 	args_cache=(image cache prune)
 }
