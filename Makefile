@@ -149,7 +149,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libbanger.a
 
 # Everything.  Installs what is missing, builds with both compilers and with the sanitizers, runs
 # all suites and ends with one line that counts.
-SUITES ?= lint unit asan fuzz cli cli-asan vm lab
+SUITES ?= lint unit asan fuzz cli cli-asan crash vm lab
 check:
 	packaging/deps.sh build run test
 	+$(MAKE) --no-print-directory check-build
@@ -164,6 +164,10 @@ check-build:
 
 check-lab: $(BUILD)/banger
 	tests/run.sh lab
+
+# Every point of every sweep; takes a quarter of an hour.
+soak: $(BUILD)/banger unit-build
+	CRASH_POINTS=0 CRASH_LIMIT=7200 tests/run.sh crash
 
 # For a person: a shell in the lab.
 lab-shell: $(BUILD)/banger
@@ -226,7 +230,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 
 FORCE:
-.PHONY: all clean unit unit-build asan asan-build clang-build fuzz fuzz-build fuzz-targets check \
+.PHONY: all clean soak unit unit-build asan asan-build clang-build fuzz fuzz-build fuzz-targets check \
         check-build check-layers check-size check-docs bench tidy format man quickstart install \
         uninstall FORCE
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(WATCH_OBJ:.o=.d) $(AGENT_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -7,6 +7,7 @@
 #   fuzz      every fuzz target on its seeds only
 #   cli       tests/cli/*.bats
 #   cli-asan  the same with the sanitized program
+#   crash     tests/crash/*.bats, and the sweeps of tests/crash/*_sweep.sh
 #   vm        tests/vm/*.bats: real virtual machines
 #   lab       tests/lab/*.bats, inside a virtual machine where KVM works
 #
@@ -134,6 +135,19 @@ run_fuzz()
 	done
 }
 
+# Killed, failing and fuzzed, sampled; all of it in 'make soak'.
+run_crash()
+{
+	local script name
+
+	for script in tests/crash/*_sweep.sh; do
+		name=$(basename "$script" .sh)
+		BANGER=$top/$build/banger run_tap "crash/$name" "${CRASH_LIMIT:-600}" "$script"
+		sed -n 's/^ok [0-9]* - /    /p' "$logs/crash-$name.tap"
+	done
+	run_bats crash crash "$build/banger" 300 900
+}
+
 # $1: suite, $2: directory, $3: program under test, $4: limit of one test, $5: limit of one file
 run_bats()
 {
@@ -157,6 +171,7 @@ for suite in "$@"; do
 	fuzz) run_fuzz ;;
 	cli) run_bats cli cli "$build/banger" 120 900 ;;
 	cli-asan) run_bats cli-asan cli "$build/asan/banger" 240 1200 ;;
+	crash) run_crash ;;
 	vm) run_bats vm vm "$build/banger" 600 1800 ;;
 	lab) BANGER=$top/$build/banger run_tap lab 1500 tests/lab/run.sh ;;
 	*)

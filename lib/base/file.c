@@ -43,19 +43,20 @@ bool file_is_temp(const char *name)
 	return name[0] == '.' && strstr(name, TEMP_MARK);
 }
 
-bool file_temp_is_abandoned(int dir, const char *name)
+enum file_temp_state file_temp_state(int dir, const char *name)
 {
 	AUTO_FD fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
 	struct timespec now;
+	struct stat st;
+	int64_t age_ms;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return false;
+		return FILE_TEMP_IN_USE;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec - st.st_mtim.tv_sec > 1 || now.tv_sec < st.st_mtim.tv_sec ||
-	       (now.tv_sec - st.st_mtim.tv_sec) * 1000 +
-			       (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000 >=
-		       FILE_TEMP_YOUNG_MS;
+	age_ms = (int64_t)(now.tv_sec - st.st_mtim.tv_sec) * 1000 +
+		 (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000;
+	/* From the future: the clock was set back since. */
+	return age_ms >= 0 && age_ms < FILE_TEMP_YOUNG_MS ? FILE_TEMP_NEW : FILE_TEMP_ABANDONED;
 }
 
 struct fault *dir_sync(int dir, const char *what)

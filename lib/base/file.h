@@ -42,13 +42,14 @@ struct fault *file_publish(int dir, const char *temp_name, const char *name, int
 
 /* file_is_temp() - is @name one that file_temp() makes?  Such files are left by a crash. */
 bool file_is_temp(const char *name);
-/* Younger ones are never taken for abandoned: a maker that was just about to lock it. */
+/* One younger than this may have a maker that was just about to lock it. */
 #define FILE_TEMP_YOUNG_MS 200
+enum file_temp_state { FILE_TEMP_IN_USE, FILE_TEMP_NEW, FILE_TEMP_ABANDONED };
 /*
- * file_temp_is_abandoned() - has whoever made temporary file @name gone?  They keep a flock on it for as
- * long as it is open.
+ * file_temp_state() - has whoever made temporary file @name gone?  They keep a flock on it for as long
+ * as it is open.
  */
-bool file_temp_is_abandoned(int dir, const char *name);
+enum file_temp_state file_temp_state(int dir, const char *name);
 
 /* dir_sync() - make names created, renamed or removed in @dir durable. */
 struct fault *dir_sync(int dir, const char *what) MUST_CHECK;

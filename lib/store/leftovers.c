@@ -85,13 +85,23 @@ static void find_stage(const struct store *s, enum collection c, const char *ent
 
 /* ------------------------------------------------------------------- files that are on their way */
 
+static enum leftover_state state_of_temp(int dir, const char *name)
+{
+	switch (file_temp_state(dir, name)) {
+	case FILE_TEMP_ABANDONED:
+		return LEFTOVER_DEAD;
+	case FILE_TEMP_NEW:
+		return LEFTOVER_UNKNOWN;
+	default:
+		return LEFTOVER_IN_USE;
+	}
+}
+
 static void find_temps(int dir, const char *path, const struct strings *names, struct records *out)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (file_is_temp(names->v[i]))
-			add(out, temp_kind,
-			    file_temp_is_abandoned(dir, names->v[i]) ? LEFTOVER_DEAD : LEFTOVER_IN_USE,
-			    path, names->v[i]);
+			add(out, temp_kind, state_of_temp(dir, names->v[i]), path, names->v[i]);
 }
 
 static bool is_old(int dir, const char *name)

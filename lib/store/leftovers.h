@@ -15,6 +15,7 @@
 
 enum leftover_state {
 	LEFTOVER_IN_USE, /* whoever made it is there */
+	LEFTOVER_UNKNOWN, /* a file so new that nobody can tell: FILE_TEMP_YOUNG_MS */
 	LEFTOVER_YOUNG,	 /* a download that may be gone on with */
 	LEFTOVER_DEAD,	 /* nobody's */
 };

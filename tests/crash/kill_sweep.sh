@@ -7,6 +7,7 @@
 # answer first, and 'delete' and 'gc' leave no process, socket, file or directory behind.
 #
 # CRASH_POINTS: points for each operation, spread evenly; 0 = all of them.  Prints TAP.
+# shellcheck disable=SC2034 # args_OP and fine_OP are used by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 TOP=$PWD
@@ -89,7 +90,6 @@ prepare_pull()
 		sleep 0.1
 	done
 	skopeo copy -q --dest-tls-verify=false oci:oci:1 "docker://$REGISTRY/app:1" || return 1
-	# shellcheck disable=SC2034 # used by name
 	args_pull=(image pull -q --name pulled "$REGISTRY/app:1")
 	args_cache=(image cache prune)
 }
@@ -115,6 +115,18 @@ observe()
 	done
 }
 
+# What runs after the second try is whole.
+usable()
+{
+	local name
+
+	for name in $("$BANGER" vm list -q -f state=running); do
+		timeout 20 "$BANGER" vm exec "$name" -- echo hello > out 2>&1 || complain "exec: $(cat out)"
+		"$BANGER" vm show "$name" | jq -e '.operation == null and .handles.driver != null' \
+			> /dev/null || complain "show: $("$BANGER" vm show "$name" | jq -c '.operation, .handles')"
+	done
+}
+
 again()
 {
 	local -n fine="fine_$op"
@@ -136,6 +148,7 @@ clean()
 	[ -n "$left" ] || return
 	complain "left: $left; gc said: $(cat out)"
 	# Not to blame the next one.
+	# shellcheck disable=SC2046 # numbers
 	kill -KILL $(ours) 2> /dev/null
 	rm -rf state run
 	cp -a saved state
@@ -154,7 +167,10 @@ sweep_point()
 	[ "$status" = 42 ] || [ "$n" -ge $((total - total / 10 - 2)) ] ||
 		complain "not killed: status $status: $(cat out)"
 	observe
-	[ "$mode" = after ] || again "$@"
+	[ "$mode" = after ] || {
+		again "$@"
+		usable
+	}
 	clean
 }
 

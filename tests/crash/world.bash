@@ -48,6 +48,7 @@ world_end()
 
 	for pid in $(ours) "${SERVERS[@]}"; do
 		kill -KILL "$pid" 2> /dev/null
+		wait "$pid" 2> /dev/null
 	done
 	cd /
 	rm -rf "$WORLD"
