@@ -156,7 +156,9 @@ teardown() { teardown_stub; }
 		vm remove:vm delete
 		rm:vm delete
 		vm inspect:vm show
-		vm ssh:vm exec
+		vm shell:vm exec
+		ssh:vm ssh
+		scp:vm cp
 		images:image list
 		rmi:image delete
 		image rm:image delete

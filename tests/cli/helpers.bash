@@ -85,6 +85,7 @@ needs()
 setup_stub()
 {
 	setup_world
+	unset BANGER_QEMU_BIN
 	STUB=$(dirname "$BANGER")/tests/tools/stub_vmm
 	[ -x "$STUB" ] || skip "$STUB is not built: make unit-build"
 	# A name of its own, so that no other test's processes are counted.
@@ -119,6 +120,8 @@ teardown_stub()
 # Pids of the stand-ins that run, zombies left out.
 vmms()
 {
+	# Without a name this would be every process of the machine.
+	[ -n "${BANGER_QEMU_BIN:-}" ] || return 0
 	pgrep -r R,S,D -f "^$BANGER_QEMU_BIN" || true
 }
 
