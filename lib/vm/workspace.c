@@ -184,11 +184,12 @@ static struct fault *take_head(struct prepare *p)
 		return NULL;
 	if (!has_commit(&p->git, p->source->head)) {
 		progress_stage(p->ws->vm.progress, "packing commit %.12s", p->source->head);
-		if (depth == 1 && old->head && has_commit(&p->git, old->head))
+		if (depth == 1 && old->head && has_commit(&p->git, old->head) &&
+		    has_commit(&from, old->head))
 			have = old->head;
+		TRY(git_import(&from, &p->git, p->source->head, depth, have, &p->shallow, NULL));
 		for (size_t i = 0; i < p->source->shallow.n; i++)
 			strings_add(&p->shallow, p->source->shallow.v[i]);
-		TRY(git_import(&from, &p->git, p->source->head, depth, have, &p->shallow, NULL));
 		TRY(write_shallow(p));
 	}
 	return git_list(&p->git, p->source->head, &p->head);

@@ -44,7 +44,7 @@ struct fault *git_make(const char *path, const char *borrow) MUST_CHECK;
 /*
  * git_import() - copy commit @oid with all its files, and its history when @depth is 0, or @depth
  * commits deep, from @from (the user's) to @to (ours).  @have: a commit that is there already, or NULL.
- * @pack: name of the pack that was made ("pack-<hex>"), owned; NULL = not wanted.
+ * @shallow: the commits at the edge are appended.  @pack: name of the pack that was made ("pack-<hex>"), owned; NULL = not wanted.
  */
 struct fault *git_import(const struct git *from, const struct git *to, const char *oid,
 			 unsigned int depth, const char *have, struct strings *shallow,
