@@ -318,9 +318,23 @@ static struct fault *drop_ignored(struct fetch *f, const char *commit, struct tr
 
 /* --------------------------------------------------------------------------------------- commits */
 
-static struct fault *fetch_commit(struct fetch *f, const char *parent, struct tree_list *a,
-				  struct tree_list *b, const struct strings *removed,
-				  const char *name, char **oid)
+/* @from (emptied) joins @to, which is sorted again. */
+static void join(struct tree_list *to, struct tree_list *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct tree_entry *e = tree_list_add(to, from->v[i].path);
+		char *path = e->path;
+
+		*e = from->v[i];
+		free(from->v[i].path);
+		e->path = path;
+	}
+	from->n = 0;
+	tree_list_sort(to);
+}
+
+static struct fault *fetch_commit(struct fetch *f, const char *parent, struct tree_list *l,
+				  const struct strings *removed, const char *name, char **oid)
 {
 	struct fault *fault;
 
@@ -329,9 +343,7 @@ static struct fault *fetch_commit(struct fetch *f, const char *parent, struct tr
 	for (size_t i = 0; i < removed->n && !fault; i++)
 		fault = git_stream_remove(&f->stream, removed->v[i]);
 	if (!fault)
-		fault = fetch_list(f, a);
-	if (!fault)
-		fault = fetch_list(f, b);
+		fault = fetch_list(f, l);
 	if (!fault)
 		fault = git_stream_commit(&f->stream, &f->git, name, oid);
 	git_stream_release(&f->stream);
@@ -364,7 +376,7 @@ static struct fault *fetch_all(struct fetch *f)
 {
 	struct workspace_export *x = f->x;
 	bool repository = x->ws->vm.spec.workspace.head || x->ws->vm.spec.workspace.branch;
-	struct tree_list rules = { 0 }, none = { 0 };
+	struct tree_list rules = { 0 };
 	const char *parent = x->base;
 	AUTO_FREE char *with_rules = NULL;
 	struct strings nothing = { 0 };
@@ -375,7 +387,7 @@ static struct fault *fetch_all(struct fetch *f)
 		split(&f->changed, &rules);
 		split(&f->added, &rules);
 		tree_list_sort(&rules);
-		fault = fetch_commit(f, parent, &rules, &none, &f->removed, "rules", &with_rules);
+		fault = fetch_commit(f, parent, &rules, &f->removed, "rules", &with_rules);
 		if (!fault && f->added.n)
 			fault = drop_ignored(f, with_rules, &f->added);
 		for (size_t i = 0; i < rules.n; i++)
@@ -386,7 +398,8 @@ static struct fault *fetch_all(struct fetch *f)
 	x->changed += f->changed.n;
 	x->added += f->added.n;
 	x->removed = f->removed.n;
-	return fetch_commit(f, with_rules ? with_rules : parent, &f->changed, &f->added,
+	join(&f->changed, &f->added);
+	return fetch_commit(f, with_rules ? with_rules : parent, &f->changed,
 			    with_rules ? &nothing : &f->removed, "result", &x->result);
 }
 

@@ -80,9 +80,7 @@ static bool is_dot_git(const char *part, size_t len)
 {
 	if (len >= 5 && !strncasecmp(part, "git~", 4) && part[4] >= '0' && part[4] <= '9')
 		return true;
-	if (len < 4 || part[0] != '.')
-		return false;
-	if (has_ignorable(part, len)) {
+	if (len >= 4 && has_ignorable(part, len)) {
 		char bare[16];
 		size_t n = 0;
 
@@ -91,7 +89,7 @@ static bool is_dot_git(const char *part, size_t len)
 				bare[n++] = part[i];
 		return is_dot_git(bare, n);
 	}
-	if (strncasecmp(part, ".git", 4))
+	if (len < 4 || strncasecmp(part, ".git", 4))
 		return false;
 	for (size_t i = 4; i < len; i++) {
 		if (part[i] == ':')
