@@ -114,7 +114,7 @@ teardown() { teardown_stub; }
 	has "$output" "image 'small'"
 	has "$output" "the work disk of VM 'a'"
 	is "$(ls -A "$BANGER_RUN_DIR")" ""
-	is "$(ls "$BANGER_STATE_DIR/vms/a")" "$(printf '%s\n' lock root.img spec.json)"
+	is "$(ls "$BANGER_STATE_DIR/vms/a")" "$(printf '%s\n' known_hosts lock root.img spec.json ssh_host_ed25519_key)"
 }
 
 @test "every command, without privileges and with an empty environment, ends by itself" {

@@ -36,3 +36,25 @@ load helpers
 	run "$BANGER" vm proxy a 0
 	is "$status" 1
 }
+
+# kill -9 at any moment of a start: the next command ends the forwarder, if there is one.
+@test "crash: a start that is killed leaves no forwarder behind its VM" {
+	teardown_stub_later=1
+	setup_stub
+	local port i left
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	"$BANGER" vm create -q --no-start --name a -p "$port:80" > /dev/null
+	for i in $(seq 25); do
+		timeout -s KILL "0.$(printf %03d $((i * 5)))" "$BANGER" vm start -q a > /dev/null 2>&1 3>&- || true
+		"$BANGER" vm stop -q a > /dev/null 2>&1
+		left=$(pgrep -a -f -- "--forwarder-of $BANGER_STATE_DIR/vms/a" || true)
+		is "$left" ""
+	done
+	"$BANGER" vm start -q a
+	is "$(pgrep -c -f -- "--forwarder-of $BANGER_STATE_DIR/vms/a")" 1
+	"$BANGER" vm delete -q a
+	is "$(pgrep -f -- "--forwarder-of $BANGER_STATE_DIR/vms/a" || true)" ""
+	nothing_is_left
+}
+
+teardown() { [ -z "${teardown_stub_later:-}" ] || teardown_stub; }
