@@ -100,7 +100,7 @@ clean:
 
 # ---------------------------------------------------------------------------------- tests
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(TOOL_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 
 unit-build: $(UNIT_BIN) $(TOOL_BIN)

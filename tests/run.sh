@@ -23,6 +23,7 @@ passed=0 failed=0 skipped=0
 declare -a failures=() skips=()
 
 # The developer's own settings must not steer the tests.
+export LAB_FIRECRACKER=${BANGER_FIRECRACKER:-} # for the lab suite
 for name in $(compgen -e BANGER_); do
 	unset "$name"
 done

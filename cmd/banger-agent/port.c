@@ -15,8 +15,10 @@
 #include "loop.h"
 #include "port_find.h"
 #include "power.h"
+#include "vsock.h"
 
-#define PORTS	    16
+#define PORTS	    64
+#define VIRTIO_PORTS 16 /* the others are for a vsock only */
 #define WRITE_MAX   32768	 /* the driver's largest write */
 #define QUEUE_HIGH  (256 * 1024) /* stop reading output above, go on below the half */
 #define RETRY_MS    20		 /* when a wake-up for writing got lost */
@@ -25,6 +27,7 @@
 
 struct port {
 	struct watch watch;
+	bool stream;  /* a connection of its own for each client, else a virtio-serial port */
 	bool lost;    /* throwing away until a HELLO */
 	bool greeted; /* a HELLO was acknowledged */
 	struct buf in, out;
@@ -282,7 +285,9 @@ static enum drained drain(struct port *p)
 			result = SOMETHING;
 		}
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	return !n || errno == EAGAIN ? result : GONE;
+	if (n < 0 && errno == EAGAIN)
+		return result;
+	return !n && !p->stream ? result : GONE;
 }
 
 static void port_ready(void *context, uint32_t events)
@@ -305,7 +310,7 @@ static void port_ready(void *context, uint32_t events)
 	} while (got == SOMETHING);
 	if (got == GONE)
 		port_close(p);
-	else if (!(asked.revents & POLLHUP))
+	else if (p->stream || !(asked.revents & POLLHUP))
 		p->hung_since = -1;
 	else if (p->hung_since < 0)
 		p->hung_since = now_ms();
@@ -319,7 +324,7 @@ static void port_found(unsigned int index, const char *device)
 	struct port *p;
 	int fd;
 
-	if (index >= PORTS || ports[index].watch.fd >= 0)
+	if (index >= VIRTIO_PORTS || ports[index].watch.fd >= 0)
 		return;
 	fd = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -336,6 +341,22 @@ static void port_found(unsigned int index, const char *device)
 	flush(p);
 }
 
+static void stream_found(int fd)
+{
+	for (size_t i = 0; i < PORTS; i++) {
+		struct port *p = &ports[i];
+
+		if (p->watch.fd >= 0)
+			continue;
+		p->watch.fd = fd;
+		p->stream = p->lost = true;
+		p->hung_since = -1;
+		loop_want(&p->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+		return;
+	}
+	fd_close(fd);
+}
+
 void ports_init(const struct seed *seed, bool successor)
 {
 	is_successor = successor;
@@ -349,7 +370,10 @@ void ports_init(const struct seed *seed, bool successor)
 		buf_init(&p->out);
 		buf_init(&p->exec_parts);
 	}
-	port_find_init(port_found);
+	if (seed->channel && !strcmp(seed->channel, "vsock"))
+		say_fault(vsock_init(stream_found));
+	else
+		port_find_init(port_found);
 }
 
 bool ports_reaped(pid_t pid, int wait_status)

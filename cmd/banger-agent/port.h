@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port.h - the virtio-serial ports "banger.0" .. and the session on each.
+ * port.h - the virtio-serial ports "banger.0" .. or the connections of a vsock, and the
+ * session on each.
  *
  * Theory of operation
  *
@@ -11,6 +12,8 @@
  * than the data's, so the data of the next client may come before the news that the former one has
  * gone.  Hence only a host that stays away for a while ends the session (a HELLO does so at once);
  * from then until the next HELLO everything is rubbish (frame.h).
+ *
+ * On a vsock each client has a connection of its own, whose end is the end of the session.
  */
 #ifndef BANGER_AGENT_PORT_H
 #define BANGER_AGENT_PORT_H

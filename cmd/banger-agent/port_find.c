@@ -15,7 +15,7 @@
 #define EAGER_MS 10000 /* for so long */
 
 static void (*report)(unsigned int index, const char *device);
-static int64_t eager_until, next_look;
+static int64_t eager_until, next_look = -1;
 
 static void look(void)
 {

@@ -11,7 +11,9 @@
 #include "agent.h"
 #include "session.h"
 
-#define SYSTEMD_POWER_OFF (34 + 4) /* SIGRTMIN+4 as the kernel counts; musl's SIGRTMIN is another */
+/* SIGRTMIN+4 and +5 as the kernel counts; musl's SIGRTMIN is another. */
+#define SYSTEMD_POWER_OFF (34 + 4)
+#define SYSTEMD_REBOOT	  (34 + 5)
 #define TERM_MS		  2000	   /* from TERM to KILL when the agent is pid 1 */
 
 static void sleep_ms(int ms)
@@ -19,10 +21,23 @@ static void sleep_ms(int ms)
 	usleep((useconds_t)ms * 1000);
 }
 
+/*
+ * Firecracker's machine cannot be turned off, its processor would only stand still: there a reset
+ * ends it.  The kernel's arguments say so, which are known before anything else is.
+ */
+static bool ends_by_reset(void)
+{
+	AUTO_BUF line = BUF_INIT;
+
+	fault_free(read_text("/proc/cmdline", 4096, &line));
+	return strstr(line.data, " reboot=k ") != NULL;
+}
+
 void power_off_now(void)
 {
 	sync();
-	reboot(RB_POWER_OFF);
+	if (!ends_by_reset())
+		reboot(RB_POWER_OFF);
 	reboot(RB_AUTOBOOT); /* a machine that cannot turn itself off ends by a reboot */
 	for (;;)
 		pause();
@@ -45,22 +60,26 @@ static void run(const char *const *argv)
  */
 static void ask_init(void)
 {
-	static const char *const openrc[] = { "/sbin/openrc-shutdown", "-p", "now", NULL };
-	static const char *const sysv[] = { "/sbin/shutdown", "-h", "-P", "now", NULL };
-	static const char *const other[] = { "/sbin/poweroff", NULL };
+	static const char *const openrc[][4] = { { "/sbin/openrc-shutdown", "-p", "now", NULL },
+						 { "/sbin/openrc-shutdown", "-r", "now", NULL } };
+	static const char *const sysv[][5] = { { "/sbin/shutdown", "-h", "-P", "now", NULL },
+					       { "/sbin/shutdown", "-r", "now", NULL } };
+	static const char *const other[][2] = { { "/sbin/poweroff", NULL },
+						{ "/sbin/reboot", NULL } };
+	bool reset = ends_by_reset();
 	char exe[256] = "";
 	ssize_t n = readlink("/proc/1/exe", exe, sizeof(exe) - 1);
 	const char *base = n > 0 ? strrchr(exe, '/') : NULL;
 	int number = 0;
 
 	if (base && !strcmp(base, "/systemd"))
-		number = SYSTEMD_POWER_OFF;
+		number = reset ? SYSTEMD_REBOOT : SYSTEMD_POWER_OFF;
 	else if (base && !strcmp(base, "/busybox"))
-		number = SIGUSR2;
+		number = reset ? SIGTERM : SIGUSR2;
 	else if (base && !strcmp(base, "/openrc-init"))
-		run(openrc);
+		run(openrc[reset]);
 	else
-		run(access(sysv[0], X_OK) ? other : sysv);
+		run(access(sysv[reset][0], X_OK) ? other[reset] : sysv[reset]);
 	for (int i = 0; i < POWER_LIMIT_S; i++) {
 		if (number)
 			kill(1, number);

@@ -523,6 +523,93 @@ void http_answer_release(struct http_answer *a)
 	*a = (struct http_answer){.text = BUF_INIT};
 }
 
+/* -- unix sockets -- */
+
+struct fault *http_client_open_unix(const char *path, struct http_client **out)
+{
+	CURL *c;
+
+	TRY(http_client_open(out));
+	c = (*out)->curl;
+	lib.curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, path);
+	lib.curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	lib.curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	lib.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	lib.curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 0L); /* each call has a limit of its own */
+	return NULL;
+}
+
+static size_t on_call_body(char *data, size_t one, size_t len, void *context)
+{
+	struct buf *body = context;
+	size_t room = HTTP_CALL_MAX - body->len;
+
+	(void)one;
+	buf_add(body, data, len < room ? len : room);
+	return len;
+}
+
+static int on_call_tick(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total,
+			curl_off_t up_now)
+{
+	struct fault **cancelled = context;
+
+	(void)total, (void)now, (void)up_total, (void)up_now;
+	if (!*cancelled)
+		*cancelled = cancel_check();
+	return *cancelled != NULL;
+}
+
+/* The length is always said, as some servers know no other way, and no "100 Continue" is asked for. */
+static void set_call(CURL *c, const struct http_call *call, const char *url,
+		     struct curl_slist *headers)
+{
+	lib.curl_easy_setopt(c, CURLOPT_URL, url);
+	lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	lib.curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+	if (call->body) {
+		lib.curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)strlen(call->body));
+		lib.curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body);
+	} else {
+		lib.curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+	}
+	lib.curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_call_body);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_call_tick);
+}
+
+struct fault *http_call(struct http_client *client, const struct http_call *call, long *status,
+			struct buf *body)
+{
+	AUTO_FREE char *url = xasprintf("http://localhost%s", call->path);
+	struct curl_slist *headers = NULL;
+	struct fault *cancelled = NULL;
+	CURL *c = client->curl;
+	CURLcode code;
+
+	TRY(cancel_check());
+	headers = lib.curl_slist_append(headers, "Expect:");
+	headers = lib.curl_slist_append(headers, "Content-Type: application/json");
+	headers = lib.curl_slist_append(headers, "Accept: application/json");
+	set_call(c, call, url, headers);
+	lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
+	lib.curl_easy_setopt(c, CURLOPT_XFERINFODATA, &cancelled);
+	client->error[0] = '\0';
+	code = lib.curl_easy_perform(c);
+	lib.curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, status);
+	lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, NULL);
+	lib.curl_slist_free_all(headers);
+	if (cancelled)
+		return cancelled;
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return fault_new(F_TIMEOUT, "%s %s: no answer within %d ms", call->method,
+				 call->path, call->timeout_ms);
+	if (code != CURLE_OK)
+		return fault_new(F_NETWORK, "%s %s: %s", call->method, call->path,
+				 client->error[0] ? client->error : lib.curl_easy_strerror(code));
+	return NULL;
+}
+
 /* -- addresses -- */
 
 /* Part @what of @url as an owned, lower-case string; NULL when there is none. */

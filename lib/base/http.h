@@ -91,6 +91,29 @@ struct fault *http_exchange(struct http_client *client, const struct http_exchan
 			    struct http_answer *answer) MUST_CHECK;
 void http_answer_release(struct http_answer *answer);
 
+/* ----------------------------------------------------------------------------- unix sockets */
+
+/*
+ * http_client_open_unix() - a client of the one server that listens at @path, at most 107 bytes; no
+ * proxy, no redirect, and one connection that is kept from call to call.
+ */
+struct fault *http_client_open_unix(const char *path, struct http_client **out) MUST_CHECK;
+
+struct http_call {
+	const char *method; /* "GET", "PUT" ... */
+	const char *path;   /* "/machine-config" */
+	const char *body;   /* JSON; NULL = none */
+	int timeout_ms;	    /* for all of it */
+};
+/*
+ * http_call() - one request and its answer, whatever its status.  @body: initialised; is given the
+ * first HTTP_CALL_MAX bytes of the answer's body.
+ * Return: NULL and *@status; F_TIMEOUT; F_NETWORK when the connection broke; F_CANCELLED.
+ */
+#define HTTP_CALL_MAX (1u << 20)
+struct fault *http_call(struct http_client *client, const struct http_call *call, long *status,
+			struct buf *body) MUST_CHECK;
+
 /* An address taken apart. */
 struct http_address {
 	char *scheme; /* lower case */

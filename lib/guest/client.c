@@ -15,12 +15,14 @@
 #include "base/cancel.h"
 #include "base/text.h"
 #include "guest/channel.h"
+#include "guest/vsock.h"
 
 #define CONNECT_MS 10	/* between tries to connect */
 #define ALIVE_MS   100	/* between questions whether the VM is there */
 #define RESYNC_MS  200	/* without an answer to a hello; doubled each time */
 #define BUSY_MS	   1000 /* all ports taken for so long is the answer */
 #define READ_MAX   65536
+#define VSOCK_MS   500 /* so long a vsock may say nothing before it is tried anew */
 
 /* ---------------------------------------------------------------------------------- the socket */
 
@@ -291,7 +293,18 @@ static struct fault *reach(const char *directory, struct guest *g, enum reach *h
 	return NULL;
 }
 
-static struct fault *reach_in_time(const char *directory, struct guest *g, struct attempt *a)
+/* All clients go through one socket. */
+static struct fault *reach_vsock(const char *directory, struct guest *g, enum reach *how)
+{
+	AUTO_FREE char *path = xasprintf("%s/" GUEST_VSOCK_NAME, directory);
+
+	TRY(vsock_connect(path, FRAME_VSOCK_PORT, VSOCK_MS, &g->fd));
+	*how = g->fd < 0 ? NOT_THERE : REACHED;
+	return NULL;
+}
+
+static struct fault *reach_in_time(const struct guest_address *address, struct guest *g,
+				   struct attempt *a)
 {
 	int64_t busy_until = channel_now_ms() + BUSY_MS;
 	enum reach how;
@@ -299,7 +312,10 @@ static struct fault *reach_in_time(const char *directory, struct guest *g, struc
 	for (;;) {
 		struct pollfd cancel = { .fd = cancel_fd(), .events = POLLIN };
 
-		TRY(reach(directory, g, &how));
+		if (address->transport == GUEST_VSOCK)
+			TRY(reach_vsock(address->directory, g, &how));
+		else
+			TRY(reach(address->directory, g, &how));
 		if (how == REACHED)
 			return NULL;
 		if (how == ALL_BUSY && channel_now_ms() >= busy_until)
@@ -322,7 +338,7 @@ struct fault *guest_connect(const struct guest_address *address, int deadline_ms
 	g->fd = g->lock = -1;
 	buf_init(&g->in);
 	buf_init(&g->out);
-	f = reach_in_time(address->directory, g, &a);
+	f = reach_in_time(address, g, &a);
 	if (!f)
 		f = say_hello(g, &a);
 	if (f) {

@@ -18,6 +18,7 @@ struct guest;
 
 enum guest_transport {
 	GUEST_VIRTIO, /* unix sockets <directory>/agent.0 .. agent.15, one client each */
+	GUEST_VSOCK,  /* one unix socket <directory>/vsock for any number: guest/vsock.h */
 };
 #define GUEST_PORTS 16
 

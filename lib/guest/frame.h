@@ -64,6 +64,7 @@
 
 /* The version spoken, and the oldest one that is still understood. */
 #define FRAME_VERSION	     1
+#define FRAME_VSOCK_PORT     5226 /* where the agent listens on a vsock */
 #define FRAME_VERSION_OLDEST 1
 
 #define FRAME_NONCE 16

@@ -23,7 +23,8 @@ struct config {
 	char *default_image;	       /* "debian-bookworm" */
 	char *default_kernel;	       /* "debian-12" */
 	char *ssh_key_path;	       /* "auto", absolute, or "~/..." */
-	char *vmm;		       /* "auto", "qemu" */
+	char *vmm;		       /* "auto", "firecracker", "qemu" */
+	char *firecracker_bin;	       /* program name or absolute path */
 	char *qemu_bin;		       /* program name or absolute path */
 	uint64_t vcpu;		       /* [vm_defaults] */
 	uint64_t memory_bytes;

@@ -38,7 +38,7 @@ struct vm_spec {
 	uint64_t disk_bytes;   /* work disk, mounted at /root */
 	uint64_t system_bytes; /* root disk */
 	char *net;	       /* "user", "none" */
-	char *vmm;	       /* "auto", "qemu" */
+	char *vmm;	       /* "auto", "firecracker", "qemu" */
 	char *disk_mode;       /* how the root disk was made: "reflink", "qcow2", "copy" */
 	struct strings env;    /* "K=V", for everything that runs in the guest */
 	struct strings ports;  /* "[BIND:]HOSTPORT:GUESTPORT", forwarded while it runs */
@@ -61,7 +61,7 @@ struct vm_handles {
 	char *run_dir;	       /* directory of the sockets: it hangs on XDG_RUNTIME_DIR */
 	struct process_id vmm; /* the VMM's process */
 	struct process_id console; /* what keeps the console: vm/console.h */
-	char *driver;	       /* "qemu" */
+	char *driver;	       /* "firecracker", "qemu" */
 	char *accel;	       /* "kvm", "tcg" */
 	char *started;	       /* RFC 3339 */
 	struct strings steps;  /* names of the start steps that were begun, in order */

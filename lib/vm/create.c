@@ -314,6 +314,9 @@ static struct fault *create(const struct store *s, const struct config *config,
 static struct fault *check(const struct store *s, const struct config *config,
 			   struct vm_spec *spec, struct vmm_choice *choice)
 {
+	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
+				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
+
 	TRY(name_check_vm(spec->name));
 	TRY(image_check_wanted(spec->image));
 	if (spec->kernel)
@@ -326,7 +329,7 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(forward_check_free(&spec->ports));
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
-	TRY(vmm_choose(spec->vmm, config, choice));
+	TRY(vmm_choose(spec->vmm, &need, config, choice));
 	return root_disk_check(s->collections[COLLECTION_VMS], spec->disk_mode,
 			       choice->driver->qcow2);
 }

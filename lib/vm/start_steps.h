@@ -28,6 +28,8 @@ struct fault *step_disk_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_disk_undo(struct vm *vm) MUST_CHECK;
 
 /* step_vmm.c: the process.  When undo cannot end it, vm->vmm_stays keeps what it uses. */
+/* step_vmm_choose() - the VMM of this start.  The faults of vmm_choose(). */
+struct fault *step_vmm_choose(const struct vm *vm, struct vmm_choice *choice) MUST_CHECK;
 struct fault *step_vmm_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_vmm_probe(struct vm *vm, bool *there) MUST_CHECK;
 struct fault *step_vmm_apply(struct vm *vm) MUST_CHECK;

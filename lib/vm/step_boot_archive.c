@@ -41,7 +41,16 @@ static char *copy_or_null(const char *text)
 	return text ? xstrdup(text) : NULL;
 }
 
-static void fill_seed(const struct vm_spec *spec, const struct image_record *image,
+/* How the guest tells disk @index apart: by a serial, or by the order where the VMM has none. */
+static char *disk_name(const struct vmm_driver *driver, size_t index)
+{
+	static const char *const serials[] = { "banger-root", "banger-work", "banger-modules" };
+
+	return driver->serials ? xasprintf("serial=%s", serials[index])
+			       : xasprintf("name=vd%c", (int)('a' + index));
+}
+
+static void fill_seed(const struct vm_spec *spec, const struct vmm_driver *driver, const struct image_record *image,
 		      const struct kernel_record *kernel, struct seed *seed)
 {
 	struct timespec now;
@@ -51,11 +60,11 @@ static void fill_seed(const struct vm_spec *spec, const struct image_record *ima
 		.hostname = xstrdup(spec->name),
 		.vm_id = xstrdup(spec->id),
 		.machine_id = copy_or_null(spec->machine_id),
-		.root_disk = xstrdup("serial=banger-root"),
-		.work_disk = xstrdup("serial=banger-work"),
-		.modules_disk = kernel->has_modules ? xstrdup("serial=banger-modules") : NULL,
+		.root_disk = disk_name(driver, VMM_DISK_ROOT),
+		.work_disk = disk_name(driver, VMM_DISK_WORK),
+		.modules_disk = kernel->has_modules ? disk_name(driver, VMM_DISK_MODULES) : NULL,
 		.kernel_release = copy_or_null(kernel->release),
-		.channel = xstrdup("virtio"),
+		.channel = xstrdup(driver->transport == GUEST_VSOCK ? "vsock" : "virtio"),
 		.working_dir = copy_or_null(spec->workdir ? spec->workdir
 							  : image->config.working_dir),
 		.run_entrypoint = spec->run_entrypoint,
@@ -80,7 +89,8 @@ static struct fault *add_host_key(const struct vm *vm, struct seed *seed)
 	return NULL;
 }
 
-static struct fault *write_boot_archive(struct vm *vm, const struct image_record *image,
+static struct fault *write_boot_archive(struct vm *vm, const struct vmm_driver *driver,
+					const struct image_record *image,
 					const struct kernel_record *kernel)
 {
 	AUTO_BUF archive = BUF_INIT;
@@ -91,7 +101,7 @@ static struct fault *write_boot_archive(struct vm *vm, const struct image_record
 
 	TRY(store_object_open(vm->store, COLLECTION_KERNELS, vm->spec.kernel, &dir));
 	TRY(file_read(dir, KERNEL_INITRD_FILE, 256 * MIB, &archive));
-	fill_seed(&vm->spec, image, kernel, &seed);
+	fill_seed(&vm->spec, driver, image, kernel, &seed);
 	f = add_host_key(vm, &seed);
 	if (!f)
 		f = file_sync_pack(vm->config, vm->progress, &files);
@@ -120,14 +130,19 @@ struct fault *step_boot_archive_apply(struct vm *vm)
 {
 	struct image_record image = { 0 };
 	struct kernel_record kernel = { 0 };
-	struct fault *f = image_load(vm->store, vm->spec.image, &image);
+	struct vmm_choice choice;
+	struct fault *f;
+
+	TRY(step_vmm_choose(vm, &choice));
+	f = image_load(vm->store, vm->spec.image, &image);
 
 	if (!f)
 		f = kernel_load(vm->store, vm->spec.kernel, &kernel);
 	if (!f)
-		f = write_boot_archive(vm, &image, &kernel);
+		f = write_boot_archive(vm, choice.driver, &image, &kernel);
 	record_release(&image_record_type, &image);
 	record_release(&kernel_record_type, &kernel);
+	vmm_choice_release(&choice);
 	return f;
 }
 

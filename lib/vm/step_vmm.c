@@ -22,10 +22,19 @@ static struct fault *check_work(const struct vm *vm)
 	return NULL;
 }
 
+struct fault *step_vmm_choose(const struct vm *vm, struct vmm_choice *choice)
+{
+	const struct vm_spec *spec = &vm->spec;
+	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
+				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
+
+	return vmm_choose(spec->vmm ? spec->vmm : "auto", &need, vm->config, choice);
+}
+
 struct fault *step_vmm_check(const struct vm *vm)
 {
 	struct vmm_choice choice = { 0 };
-	struct fault *f = vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice);
+	struct fault *f = step_vmm_choose(vm, &choice);
 
 	vmm_choice_release(&choice);
 	return fault_attach(f, check_work(vm));
@@ -41,7 +50,7 @@ struct fault *step_vmm_probe(struct vm *vm, bool *there)
 }
 
 struct machine_paths {
-	char *kernel, *initrd, *log, *root, *backing, *work, *modules, *mac;
+	char *kernel, *initrd, *log, *metrics, *root, *backing, *work, *modules, *mac;
 };
 
 static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
@@ -54,6 +63,7 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 					    KERNEL_VMLINUX_FILE),
 		.initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path),
 		.log = xasprintf("%s/" VM_LOG_FILE, vm->dir.path),
+		.metrics = xasprintf("%s/" VM_METRICS_FILE, vm->dir.path),
 		.root = vm_root_path(vm),
 		.work = xasprintf("%s/" VM_WORK_FILE, vm->dir.path),
 		.modules = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
@@ -86,11 +96,13 @@ static void fill_machine(const struct vm *vm, const struct machine_paths *p,
 {
 	*m = (struct vmm_machine){
 		.name = vm->spec.name,
+		.id = vm->spec.id,
 		.run_dir = vm->run_dir,
 		.kernel_path = p->kernel,
 		.initrd_path = p->initrd,
 		.console = console,
 		.log_path = p->log,
+		.metrics_path = p->metrics,
 		.vcpu = (unsigned int)vm->spec.vcpu,
 		.memory_bytes = vm->spec.memory_bytes,
 		.disks = { { p->root, p->backing ? "qcow2" : "raw", p->backing, "banger-root",
@@ -131,14 +143,15 @@ struct fault *step_vmm_apply(struct vm *vm)
 	struct vmm_choice choice;
 	struct fault *f;
 
-	TRY(vmm_choose(vm->spec.vmm ? vm->spec.vmm : "auto", vm->config, &choice));
+	TRY(step_vmm_choose(vm, &choice));
 	f = kernel_load(vm->store, vm->spec.kernel, &kernel);
-	if (!f) {
-		process_id_release(&vm->handles.vmm);
-		step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
-		step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
+	step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
+	step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
+	process_id_release(&vm->handles.vmm);
+	if (!f) /* by whom it can be found again, before it is there */
+		f = vm_handles_write(&vm->dir, &vm->handles);
+	if (!f)
 		f = launch(vm, &choice, &kernel);
-	}
 	if (!f) {
 		step_set_text(&vm->handles.started, text_time(time(NULL)));
 		f = vm_handles_write(&vm->dir, &vm->handles);

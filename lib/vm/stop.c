@@ -58,7 +58,7 @@ static struct fault *finish(struct vm *vm)
  */
 static struct fault *ask_to_power_off(struct vm *vm, int64_t deadline, int *wait_ms)
 {
-	struct guest_address address = { GUEST_VIRTIO, vm->run_dir };
+	struct guest_address address = vm_guest_address(vm);
 	struct guest *guest = NULL;
 	struct fault *f = guest_connect(&address, AGENT_WAIT_MS, NULL, NULL, &guest);
 

@@ -6,9 +6,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "guest/vsock.h"
 
 void vm_release(struct vm *vm)
 {
@@ -202,7 +204,7 @@ bool vm_owns_run_dir(const struct vm *vm)
 
 struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id)
 {
-	const struct vmm_driver *driver = vmm_find(vm->handles.driver);
+	const char *driver = vm->handles.driver;
 	AUTO_FD pidfd = -1;
 
 	*found = false;
@@ -217,11 +219,11 @@ struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_i
 	/* A VMM without run directory and boot archive cannot be: they are made before it and
 	 * removed after it, but the former may have been cleared away by others. */
 	if (vm_owns_run_dir(vm))
-		TRY(driver->find(vm->run_dir, NULL, found, id));
+		TRY(vmm_find_process(driver, vm->run_dir, NULL, found, id));
 	if (!*found && !faccessat(vm->dir.fd, VM_INITRD_FILE, F_OK, AT_SYMLINK_NOFOLLOW)) {
 		AUTO_FREE char *initrd = xasprintf("%s/" VM_INITRD_FILE, vm->dir.path);
 
-		TRY(driver->find(NULL, initrd, found, id));
+		TRY(vmm_find_process(driver, NULL, initrd, found, id));
 	}
 	return NULL;
 }
@@ -259,6 +261,14 @@ struct fault *vm_touch(struct vm *vm)
 	return vm_spec_write(&vm->dir, &vm->spec);
 }
 
+struct guest_address vm_guest_address(const struct vm *vm)
+{
+	AUTO_FREE char *vsock = xasprintf("%s/" GUEST_VSOCK_NAME, vm->run_dir ? vm->run_dir : "");
+
+	/* The socket itself tells, also when handles.json is lost. */
+	return (struct guest_address){ access(vsock, F_OK) ? GUEST_VIRTIO : GUEST_VSOCK, vm->run_dir };
+}
+
 static bool still_alive(void *context)
 {
 	return is_alive(context);
@@ -266,7 +276,7 @@ static bool still_alive(void *context)
 
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 {
-	struct guest_address address = { GUEST_VIRTIO, vm->run_dir };
+	struct guest_address address = vm_guest_address(vm);
 	struct process_id id;
 	struct fault *f;
 	bool running;

@@ -130,6 +130,9 @@ struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how) MUST_CHEC
 /* vm_delete() - kill, clear leftovers and remove the directory.  @vm is released by it. */
 struct fault *vm_delete(struct vm *vm) MUST_CHECK;
 
+/* vm_guest_address() - where a running VM's agent is; borrows from @vm. */
+struct guest_address vm_guest_address(const struct vm *vm);
+
 /* vm_touch() - note that a user used the VM just now. Lock held. */
 struct fault *vm_touch(struct vm *vm) MUST_CHECK;
 

@@ -398,6 +398,9 @@ static struct fault *grow_disk(const char *run_dir, size_t index, uint64_t bytes
 const struct vmm_driver vmm_qemu = {
 	.name = "qemu",
 	.qcow2 = true,
+	.user_net = true,
+	.serials = true,
+	.transport = GUEST_VIRTIO,
 	.probe = probe,
 	.find = find,
 	.launch = launch,

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct vmm_driver *const drivers[] = { &vmm_qemu };
+static const struct vmm_driver *const drivers[] = { &vmm_firecracker, &vmm_qemu };
 
 void vmm_choice_release(struct vmm_choice *choice)
 {
@@ -12,8 +12,20 @@ void vmm_choice_release(struct vmm_choice *choice)
 	*choice = (struct vmm_choice){ 0 };
 }
 
-struct fault *vmm_choose(const char *wanted, const struct config *config,
-			 struct vmm_choice *choice)
+static struct fault *check_need(const struct vmm_driver *d, const struct vmm_need *need)
+{
+	if (need->user_net && !d->user_net)
+		return fault_hint(fault_new(F_UNSUPPORTED, "%s has no user-mode network", d->name),
+				  "Choose another network with --net, or --vmm qemu.");
+	if (need->qcow2 && !d->qcow2)
+		return fault_hint(fault_new(F_UNSUPPORTED, "%s cannot read the VM's qcow2 disk",
+					    d->name),
+				  "Make the VM with another --disk-mode, or use --vmm qemu.");
+	return NULL;
+}
+
+struct fault *vmm_choose(const char *wanted, const struct vmm_need *need,
+			 const struct config *config, struct vmm_choice *choice)
 {
 	struct fault *f = NULL;
 
@@ -23,13 +35,17 @@ struct fault *vmm_choose(const char *wanted, const struct config *config,
 
 		if (strcmp(wanted, "auto") && strcmp(wanted, drivers[i]->name))
 			continue;
-		refusal = drivers[i]->probe(config, choice);
+		refusal = check_need(drivers[i], need);
+		if (!refusal)
+			refusal = drivers[i]->probe(config, choice);
 		if (!refusal) {
 			fault_free(f);
 			choice->driver = drivers[i];
 			return NULL;
 		}
-		f = fault_attach(f, refusal);
+		vmm_choice_release(choice);
+		/* What is said of the last one, which needs least, helps most. */
+		f = fault_attach(refusal, f);
 	}
 	return f ? f : fault_new(F_INVALID, "there is no VMM '%s'; known are: %s", wanted, VMM_WORDS);
 }
@@ -39,5 +55,16 @@ const struct vmm_driver *vmm_find(const char *name)
 	for (size_t i = 0; name && i < ARRAY_LEN(drivers); i++)
 		if (!strcmp(name, drivers[i]->name))
 			return drivers[i];
-	return drivers[0];
+	return &vmm_qemu;
+}
+
+struct fault *vmm_find_process(const char *name, const char *run_dir, const char *initrd_path,
+			       bool *found, struct process_id *process)
+{
+	*found = false;
+	if (name)
+		return vmm_find(name)->find(run_dir, initrd_path, found, process);
+	for (size_t i = 0; !*found && i < ARRAY_LEN(drivers); i++)
+		TRY(drivers[i]->find(run_dir, initrd_path, found, process));
+	return NULL;
 }

@@ -13,10 +13,11 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "guest/client.h"
 #include "host/process.h"
 #include "store/config.h"
 
-#define VMM_WORDS "auto qemu"
+#define VMM_WORDS "auto firecracker qemu"
 #define NET_WORDS "user none"
 
 /* Longest path of a unix socket: sun_path less its NUL. */
@@ -44,11 +45,13 @@ struct vmm_net {
 
 struct vmm_machine {
 	const char *name;	 /* of the VM, for the process list */
+	const char *id;		 /* of the VM: 32 hex digits */
 	const char *run_dir;	 /* absolute; holds the sockets, mode 0700 */
 	const char *kernel_path; /* uncompressed ELF */
 	const char *initrd_path;
 	int console; /* borrowed: the pipe for the guest's serial console, the VMM's standard output */
 	const char *log_path;	  /* the VMM's own messages */
+	const char *metrics_path; /* its counters, where it writes them to a file */
 	unsigned int vcpu;
 	uint64_t memory_bytes;
 	struct vmm_disk disks[VMM_DISKS_MAX];
@@ -83,7 +86,10 @@ enum { VMM_DISK_ROOT, VMM_DISK_WORK, VMM_DISK_MODULES };
 
 struct vmm_driver {
 	const char *name;
-	bool qcow2; /* reads qcow2 disks */
+	bool qcow2;    /* reads qcow2 disks */
+	bool user_net; /* has a user-mode network */
+	bool serials;  /* disks have the serial given to them; else they are vda, vdb ... in order */
+	enum guest_transport transport; /* of the agent's channel */
 	/* probe() - can it run here?  F_MISSING with the package to install, F_UNSUPPORTED. */
 	struct fault *(*probe)(const struct config *config, struct vmm_choice *choice);
 	/*
@@ -112,10 +118,25 @@ struct vmm_driver {
 
 extern const struct vmm_driver vmm_qemu;
 
-/* vmm_choose() - the driver for @wanted, one of VMM_WORDS, on this host. */
-struct fault *vmm_choose(const char *wanted, const struct config *config,
-			 struct vmm_choice *choice) MUST_CHECK;
-/* vmm_find() - a driver by the name in handles.json; the first one when unknown. */
+extern const struct vmm_driver vmm_firecracker;
+
+/* What a VM cannot do without. */
+struct vmm_need {
+	bool user_net; /* the VMM's user-mode network */
+	bool qcow2;    /* its root disk is one already */
+};
+
+/*
+ * vmm_choose() - the driver for @wanted, one of VMM_WORDS, on this host: "auto" takes Firecracker where
+ * its program and KVM are there and it can do what is needed, else QEMU.
+ * F_UNSUPPORTED when the one that is wanted cannot do it; F_MISSING and others of probe().
+ */
+struct fault *vmm_choose(const char *wanted, const struct vmm_need *need,
+			 const struct config *config, struct vmm_choice *choice) MUST_CHECK;
+/* vmm_find() - a driver by the name in handles.json; QEMU's when unknown. */
 const struct vmm_driver *vmm_find(const char *name);
+/* vmm_find_process() - vmm_driver.find() of driver @name or, when @name is NULL, of all. */
+struct fault *vmm_find_process(const char *name, const char *run_dir, const char *initrd_path,
+			       bool *found, struct process_id *process) MUST_CHECK;
 
 #endif

@@ -26,6 +26,16 @@ in_lab()
 "$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --memory 3G --vcpu 2 > /dev/null
 in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel 2> /dev/null || true'
 tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
+tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
+# A real Firecracker of the outside, and the jailer beside it, go in; LAB_FIRECRACKER is set by tests/run.sh too.
+firecracker=${LAB_FIRECRACKER:-${BANGER_FIRECRACKER:-$(command -v firecracker || true)}}
+if [ -n "$firecracker" ]; then
+	programs=firecracker
+	[ ! -x "$(dirname "$firecracker")/jailer" ] || programs="firecracker jailer"
+	# shellcheck disable=SC2086 # two words
+	tar -C "$(dirname "$firecracker")" -cf - $programs |
+		"$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
+fi
 tar -cf - tests/lab tests/vm | "$BANGER" vm exec -i "$name" -- tar -C /root -xf -
 if [ "${1:-}" = --shell ]; then
 	"$BANGER" vm exec -it "$name"

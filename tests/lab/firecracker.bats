@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# Firecracker inside the lab.  With a real one (/usr/local/bin/firecracker, brought in by run.sh) the end to end
+# tests run on it; what only needs the host's side runs on the stand-in, tests/tools/stub_firecracker.c.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1 BANGER_VMM=firecracker
+	STUB=/usr/local/lib/stub_firecracker
+}
+
+teardown()
+{
+	local name
+	for name in $("$BANGER" vm list -q); do
+		"$BANGER" vm delete -q "$name"
+	done
+	[ -z "$(pgrep -f 'firecracker --api-sock')" ]
+	[ -z "$(find /run/banger -mindepth 1 -maxdepth 1 -name '????????' 2> /dev/null)" ]
+	[ -z "$(ls -A /var/lib/banger/vms 2> /dev/null)" ]
+}
+
+need_real()
+{
+	command -v firecracker > /dev/null || skip "the real Firecracker is absent: set BANGER_FIRECRACKER"
+}
+
+ended()
+{
+	for _ in $(seq 100); do
+		[ "$("$BANGER" vm show "$1" | jq -r .state)" != running ] && return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+@test "a guest of a real Firecracker runs commands, several at once, and is told to end" {
+	need_real
+	run "$BANGER" vm run -d --name a --net none
+	[ "$status" -eq 0 ]
+	[ "$("$BANGER" vm show a | jq -r .handles.driver)" = firecracker ]
+	[ "$("$BANGER" vm exec a -- uname -s)" = Linux ]
+	run "$BANGER" vm exec a -- sh -c 'exit 7'
+	[ "$status" -eq 7 ]
+	for i in 1 2 3 4 5 6; do
+		"$BANGER" vm exec a -- sh -c "sleep 1; echo $i > /root/$i" &
+	done
+	wait
+	[ "$("$BANGER" vm exec a -- sh -c 'ls /root | grep -c "^[1-6]$"')" = 6 ]
+	head -c 5000000 /dev/urandom > /tmp/big
+	[ "$("$BANGER" vm exec -i a -- sha256sum < /tmp/big | cut -c 1-64)" = "$(sha256sum < /tmp/big | cut -c 1-64)" ]
+	"$BANGER" vm exec a -- sh -c 'lsmod | grep -q virtio_blk && ! grep -q nomodule /proc/cmdline'
+	run "$BANGER" vm stop a
+	[ "$output" = "a: stopped" ]
+	# What it wrote is there after the next start.
+	"$BANGER" vm start a
+	[ "$("$BANGER" vm exec a -- cat /root/3)" = 3 ]
+}
+
+@test "a guest that reboots has ended, and so has one whose kernel panics, but not in the same words" {
+	need_real
+	"$BANGER" vm run -d --name a --net none
+	"$BANGER" vm exec a -- sh -c 'reboot -f & sleep 5' || true
+	ended a
+	"$BANGER" vm start a
+	"$BANGER" vm exec a -- sh -c 'echo c > /proc/sysrq-trigger' || true
+	ended a
+	"$BANGER" vm logs a | grep -q 'Kernel panic'
+}
+
+@test "the agent's counters and the VMM's are told, and the work disk grows while it runs" {
+	need_real
+	"$BANGER" vm run -d --name a --net none --disk-size 64M
+	"$BANGER" vm exec a -- sh -c 'dd if=/dev/zero of=/root/x bs=1M count=4; sync'
+	run --separate-stderr "$BANGER" vm stats --json a
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.. | .write_bytes? // empty' <<< "$output" | sort -n | tail -n 1)" -ge 4000000 ]
+	"$BANGER" vm set a --disk-size 128M
+	[ "$("$BANGER" vm exec a -- df -m /root | awk 'NR == 2 { print $2 > 100 }')" = 1 ]
+}
+
+@test "a fault names the kernel that is damaged, with what Firecracker said" {
+	need_real
+	"$BANGER" vm create --name a --net none
+	cp -a /var/lib/banger/kernels/debian-12/vmlinux /tmp/vmlinux
+	rm /var/lib/banger/kernels/debian-12/vmlinux
+	echo nothing > /var/lib/banger/kernels/debian-12/vmlinux
+	run "$BANGER" vm start a
+	mv -f /tmp/vmlinux /var/lib/banger/kernels/debian-12/vmlinux
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"Firecracker"* ]]
+	[ "$("$BANGER" vm show a | jq -r .state)" = failed ]
+}
+
+@test "a life cycle on the stand-in: the agent by vsock, stale sockets, lost handles" {
+	export BANGER_FIRECRACKER=$STUB
+	"$BANGER" vm create --name a --net none
+	"$BANGER" vm start a
+	[ "$("$BANGER" vm exec a -- echo hello)" = hello ]
+	rm /var/lib/banger/vms/a/handles.json
+	[ "$("$BANGER" vm exec a -- echo again)" = again ]
+	run "$BANGER" vm stop a
+	[ "$output" = "a: stopped" ]
+	"$BANGER" vm start a
+	"$BANGER" vm kill a
+	"$BANGER" vm start a
+	[ "$("$BANGER" vm exec a -- echo back)" = back ]
+}
+
+@test "a vsock that stays silent ends by the time limit" {
+	export BANGER_FIRECRACKER=$STUB STUB_FC_SILENT=1
+	"$BANGER" vm create --name a --net none
+	"$BANGER" vm start a
+	run timeout 60 "$BANGER" vm stop a
+	[ "$status" -eq 0 ]
+	[[ "$output" == *killed* ]]
+}
+
+@test "what Firecracker cannot do is refused before anything is made" {
+	export BANGER_FIRECRACKER=$STUB
+	run "$BANGER" vm create --name a --net user
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"firecracker has no user-mode network"* ]]
+	run "$BANGER" vm create --name a --net none --disk-mode qcow2
+	[ "$status" -eq 1 ]
+	[[ "$output" == *qcow2* ]]
+	STUB_FC_VERSION=1.7.0 run "$BANGER" vm create --name a --net none
+	[[ "$output" == *"Firecracker 1.7 is too old"* ]]
+	BANGER_FIRECRACKER=/no/such/program run "$BANGER" vm create --name a --net none
+	[[ "$output" == *"not installed"* ]]
+	[ -z "$("$BANGER" vm list -q)" ]
+}
+
+@test "root runs no Firecracker that others can write" {
+	mkdir -p /opt/loose
+	cp "$STUB" /opt/loose/firecracker
+	chmod 0777 /opt/loose
+	BANGER_FIRECRACKER=/opt/loose/firecracker run "$BANGER" vm create --name a --net none
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"others than root can write '/opt/loose'"* ]]
+	chmod 0755 /opt/loose
+	chown 1000 /opt/loose/firecracker
+	BANGER_FIRECRACKER=/opt/loose/firecracker run "$BANGER" vm create --name a --net none
+	[[ "$output" == *"others than root can write '/opt/loose/firecracker'"* ]]
+	rm -rf /opt/loose
+}
