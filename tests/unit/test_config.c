@@ -143,7 +143,7 @@ static void wrong_files_name_the_line(void **state)
 	refuse("[vm_defaults]\ndisk_size = -1G\n",
 	       "f.conf:2: vm_defaults.disk_size: '-1G' is not a size; write a positive number with a "
 	       "unit, like 512M or 8G");
-	refuse("[defaults]\nvmm = xen\n", "f.conf:2: defaults.vmm: 'xen' is none of: auto qemu");
+	refuse("[defaults]\nvmm = xen\n", "f.conf:2: defaults.vmm: 'xen' is none of: auto firecracker qemu");
 	refuse("[defaults]\nimage =\n", "f.conf:2: defaults.image: the value is empty");
 	refuse("[vmm]\nqemu_bin = bin/qemu\n",
 	       "f.conf:2: vmm.qemu_bin: 'bin/qemu' is neither a program's name nor an absolute path");
