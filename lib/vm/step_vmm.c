@@ -145,13 +145,12 @@ struct fault *step_vmm_apply(struct vm *vm)
 
 	TRY(step_vmm_choose(vm, &choice));
 	f = kernel_load(vm->store, vm->spec.kernel, &kernel);
-	step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
-	step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
-	process_id_release(&vm->handles.vmm);
-	if (!f) /* by whom it can be found again, before it is there */
-		f = vm_handles_write(&vm->dir, &vm->handles);
-	if (!f)
+	if (!f) {
+		process_id_release(&vm->handles.vmm);
+		step_set_text(&vm->handles.driver, xstrdup(choice.driver->name));
+		step_set_text(&vm->handles.accel, xstrdup(choice.kvm ? "kvm" : "tcg"));
 		f = launch(vm, &choice, &kernel);
+	}
 	if (!f) {
 		step_set_text(&vm->handles.started, text_time(time(NULL)));
 		f = vm_handles_write(&vm->dir, &vm->handles);
