@@ -32,7 +32,7 @@ AGENT_SRC := $(sort $(wildcard cmd/banger-agent/*.c)) \
              $(addprefix lib/base/,mem.c fault.c buf.c json.c record.c) \
              $(wildcard lib/guest/frame.c lib/guest/seed.c lib/guest/report.c) \
              $(wildcard lib/guest/tar_*.c lib/guest/tree_*.c)
-LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/catalog_json.o \
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/catalog_json.o $(BUILD)/nss_image.o \
              $(if $(wildcard cmd/banger-agent/main.c),$(BUILD)/agent_image.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 WATCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/banger-watch/*.c)))
@@ -67,6 +67,7 @@ $(BUILD)/%.o: %.c | $(BUILD)/include/build_info.h
 
 # Its text is part of the program.
 $(BUILD)/cmd/banger/cmd_completion.o: $(wildcard completions/*)
+$(BUILD)/cmd/banger/system_files.o: $(wildcard packaging/banger*)
 
 # The guest side: static, musl, the same base code.
 AGENT_CFLAGS = -std=gnu11 -Os $(WARN) -fno-asynchronous-unwind-tables -ffunction-sections \
@@ -90,6 +91,10 @@ $(BUILD)/libnss_banger.so.2: $(NSS_SRC) $(wildcard cmd/nss-banger/*.h) lib/base/
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Ilib -Icmd -include base/banned.h -fPIC \
 		-fvisibility=hidden -fstack-protector-strong -shared -Wl,-soname,libnss_banger.so.2 \
 		-Wl,-z,relro,-z,now,-z,defs -o $@ $(NSS_SRC)
+
+# 'banger system install' needs nothing but the program itself.
+$(BUILD)/nss_image.o: $(BUILD)/libnss_banger.so.2
+	printf '.section .rodata\n.global nss_image, nss_image_end\n.balign 16\nnss_image:\n.incbin "%s"\nnss_image_end:\n.section .note.GNU-stack,"",%%progbits\n' '$<' | $(CC) -x assembler -c -o $@ -
 
 $(BUILD)/catalog_json.o: packaging/catalog.json
 	@mkdir -p $(@D)

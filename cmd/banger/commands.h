@@ -72,6 +72,9 @@ extern const struct command command_vm_workspace, command_vm_workspace_prepare,
 	command_vm_workspace_export;
 /* cmd_gc.c */
 extern const struct command command_gc;
+/* cmd_system.c */
+extern const struct command command_system_install, command_system_uninstall,
+	command_system_status;
 /* cmd_version.c */
 extern const struct command command_version;
 

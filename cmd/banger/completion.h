@@ -15,4 +15,7 @@
 /* completion_list() - @words after the program's name, the last one is being typed; @n >= 1. */
 void completion_list(char *const *words, size_t n, struct buf *out);
 
+/* The shells' scripts, as texts. */
+extern const char completion_bash[], completion_zsh[], completion_fish[];
+
 #endif

@@ -44,5 +44,6 @@ const struct command command_system = {
 	.name = "system",
 	.summary = "banger itself on this host",
 	.description = "What concerns the whole of banger on this host, not one machine or image.",
-	.examples = "banger system df\twhat it takes on the disk",
+	.examples = "banger system df\twhat it takes on the disk\n"
+		    "sudo banger system install --nss\tprogram, manual, completion, units, NAME.vm",
 };

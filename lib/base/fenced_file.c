@@ -234,6 +234,27 @@ struct fault *fenced_file_take(const char *path, const struct fence *fence, bool
 	return has_directory(path) ? update(path, fence, NULL, 0, changed) : NULL;
 }
 
+struct fault *fenced_file_edit(const char *path,
+			       struct fault *(*edit)(const char *text, size_t len, struct buf *out),
+			       bool *changed)
+{
+	AUTO_BUF text = BUF_INIT;
+	AUTO_TARGET t = { .dir = -1, .text = BUF_INIT };
+
+	*changed = false;
+	if (!has_directory(path))
+		return fault_new(F_NOT_FOUND, "there is no '%s'", path);
+	TRY(load(path, &t));
+	if (!t.there)
+		return fault_new(F_NOT_FOUND, "there is no '%s'", path);
+	TRY(fault_wrap(edit(t.text.data, t.text.len, &text), "'%s'", t.path));
+	if (text.len == t.text.len && !memcmp(text.data, t.text.data, text.len))
+		return NULL;
+	TRY(store(&t, &text, 0644));
+	*changed = true;
+	return NULL;
+}
+
 struct fault *fenced_file_has(const char *path, const struct fence *fence, bool *has)
 {
 	struct place place;

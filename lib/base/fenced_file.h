@@ -46,6 +46,13 @@ struct fault *fenced_file_put(const char *path, const struct fence *fence, const
 /* fenced_file_take() - remove the block.  A file, or a block, that is not there is success. */
 struct fault *fenced_file_take(const char *path, const struct fence *fence,
 			       bool *changed) MUST_CHECK;
+/*
+ * fenced_file_edit() - the same care for another kind of change: replace the content of the file, which
+ * has to be there, by what @edit makes of it.  *@changed: false when that is the same.
+ */
+struct fault *fenced_file_edit(const char *path,
+			       struct fault *(*edit)(const char *text, size_t len, struct buf *out),
+			       bool *changed) MUST_CHECK;
 /* fenced_file_has() - is there a block?  A file that is not there has none. */
 struct fault *fenced_file_has(const char *path, const struct fence *fence, bool *has) MUST_CHECK;
 
