@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cancel.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "build_info.h"
 #include "vm/watch.h"
@@ -27,6 +28,7 @@ struct request {
 static void print_line(void *context, const char *line)
 {
 	(void)context;
+	log_write(LOG_LEVEL_INFO, "%s", line);
 	printf("banger-watch: %s\n", line);
 	fflush(stdout);
 }
@@ -97,9 +99,13 @@ int main(int argc, char **argv)
 	}
 	cancel_install();
 	if (!f)
+		f = log_begin(&(struct log_options){ .program = "banger-watch", .command = "watch",
+						     .own_operation = true });
+	if (!f)
 		f = watch(&r);
 	if (!f)
 		return 0;
+	log_fault(f);
 	fprintf(stderr, "banger-watch: %s\n", fault_message(f));
 	return fault_kind(f) == F_USAGE ? 2 : 1;
 }

@@ -102,6 +102,6 @@ const struct command command_doctor = {
 		    "sudo banger doctor --fix\tfor root's machines\n"
 		    "banger doctor --json | jq -r '.[] | select(.verdict == \"fail\") | .name'\tin a script",
 	.options = options,
-	.flags = CMD_JSON | CMD_QUIET | CMD_NO_CONFIG,
+	.flags = CMD_JSON | CMD_QUIET | CMD_NO_CONFIG | CMD_STATE_DIR,
 	.run = doctor,
 };

@@ -296,7 +296,7 @@ const struct command command_system_uninstall = {
 	.examples = "sudo banger system uninstall --dry-run\twhat would go\n"
 		    "sudo banger system uninstall --purge\tas if banger had never been here",
 	.options = uninstall_options,
-	.flags = CMD_QUIET | CMD_NO_CONFIG,
+	.flags = CMD_QUIET | CMD_NO_CONFIG | CMD_STATE_DIR,
 	.run = uninstall,
 };
 

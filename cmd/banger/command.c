@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "banger/parse.h"
+#include "base/log.h"
 #include "base/nearest.h"
 
 static const struct option common_options[] = {
@@ -14,12 +15,22 @@ static const struct option common_options[] = {
 	  COMPLETE_DIRECTORY },
 	{ 0, "wait", "DURATION", "wait at most so long for a lock that somebody else holds",
 	  .type = OPTION_DURATION, .preset = "10m" },
+	{ 0, "log-level", "LEVEL", "tell more on standard error, and in the log file",
+	  COMPLETE_WORDS, LOG_WORDS },
+	{ 0, "log-file", "FILE", "append what happens to FILE, one JSON object on each line",
+	  COMPLETE_FILE },
 	{ 'h', "help", NULL, "show this help" },
 };
 
 bool option_is_common(const struct option *o)
 {
 	return o >= common_options && o < common_options + ARRAY_LEN(common_options);
+}
+
+bool option_leads_with_value(const char *argument)
+{
+	return !strcmp(argument, "--state-dir") || !strcmp(argument, "--wait") ||
+	       !strcmp(argument, "--log-level") || !strcmp(argument, "--log-file");
 }
 
 static bool is_hidden_common(const struct command *c, const struct option *o)
@@ -31,7 +42,8 @@ static bool is_hidden_common(const struct command *c, const struct option *o)
 	if (!strcmp(o->name, "quiet"))
 		return !(c->flags & CMD_QUIET);
 	if (!strcmp(o->name, "state-dir") || !strcmp(o->name, "wait"))
-		return !(c->flags & needs_state) && !(c->flags & CMD_HIDDEN);
+		return !(c->flags & needs_state) && !(c->flags & CMD_HIDDEN) &&
+		       !(c->flags & CMD_STATE_DIR);
 	return false;
 }
 

@@ -7,7 +7,7 @@
  * finished is not listed.  An entry without run() is a group ("vm"): its page is shown when it is
  * typed alone.
  *
- * Options common to all commands (--help, --state-dir DIR, --wait DURATION, -q/--quiet where
+ * Options common to all commands (--help, --log-level LEVEL, --log-file FILE, --state-dir DIR, --wait DURATION, -q/--quiet where
  * CMD_QUIET, --json where CMD_JSON) are added by the parser.  Long options accept "--name value" and
  * "--name=value", never abbreviations; short flags combine ("-it").  Operands and options may be
  * mixed until "--".  With CMD_REST everything after "--" is kept verbatim in `rest`; without it "--"
@@ -72,6 +72,7 @@ enum command_flags {
 	CMD_HIDDEN = 32,	/* not in help, man pages and completion */
 	CMD_GUEST_STATUS = 64,	/* passes a guest command's status through; our failures are 125 */
 	CMD_REST_REQUIRED = 128, /* with CMD_REST: usage fault when nothing follows "--" */
+	CMD_STATE_DIR = 512,	/* opens the state directory itself */
 	CMD_NO_CONFIG = 256,	/* works without reading the configuration */
 };
 

@@ -220,7 +220,7 @@ static size_t skip_options(struct completing *c)
 			return c->n;
 		if (!strcmp(option, "--state-dir") && i + 1 == c->n)
 			offer_kind(c, COMPLETE_DIRECTORY, NULL);
-		if (!strcmp(option, "--state-dir") || !strcmp(option, "--wait"))
+		if (option_leads_with_value(option))
 			i++;
 	}
 	return i;

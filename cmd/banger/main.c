@@ -7,6 +7,7 @@
  * the guest's.
  */
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "banger/commands.h"
@@ -16,6 +17,9 @@
 #include "banger/parse.h"
 #include "banger/version.h"
 #include "base/cancel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
 
 enum { STATUS_FAILURE = 1, STATUS_USAGE = 2, STATUS_OURS = 125 };
 
@@ -24,6 +28,25 @@ static struct progress *notice_progress;
 static void lock_notice(const char *sentence)
 {
 	progress_note(notice_progress, "banger: %s", sentence);
+}
+
+/* For a person who asked for it; what is worse than "info" they see anyway. */
+static void show_log_line(enum log_level level, const char *text)
+{
+	AUTO_BUF line = BUF_INIT;
+
+	text_add_printable(&line, text, strlen(text));
+	progress_wipe(notice_progress);
+	fprintf(stderr, "banger: %s: %s\n", level == LOG_LEVEL_DEBUG ? "debug" : "info", line.data);
+}
+
+static struct fault *begin_log(const struct invocation *inv)
+{
+	return log_begin(&(struct log_options){ .program = "banger",
+						.command = inv->command->name,
+						.level = option_value(inv, "log-level"),
+						.file = option_value(inv, "log-file"),
+						.show = show_log_line });
 }
 
 static struct fault *prepare(struct invocation *inv)
@@ -90,6 +113,8 @@ static struct fault *run(char **argv, struct invocation *inv)
 	if (inv->help)
 		return print_help(inv->command);
 	cancel_install();
+	TRY(begin_log(inv));
+	log_write(LOG_LEVEL_INFO, "began");
 	TRY(prepare(inv));
 	return inv->command->run(inv);
 }
@@ -97,6 +122,7 @@ static struct fault *run(char **argv, struct invocation *inv)
 int main(int argc, char **argv)
 {
 	struct invocation inv = { 0 };
+	int64_t began_ms = clock_now_ms();
 	AUTO_FAULT f = NULL;
 	int status;
 
@@ -121,6 +147,9 @@ int main(int argc, char **argv)
 		if (!status)
 			status = status_of(&inv, f);
 	}
+	log_write(LOG_LEVEL_INFO, "ended with status %d after %lld ms", status,
+		  (long long)(clock_now_ms() - began_ms));
 	release(&inv);
+	log_end();
 	return status;
 }

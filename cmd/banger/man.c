@@ -5,6 +5,7 @@
 
 #include "banger/commands.h"
 #include "banger/parse.h"
+#include "base/log.h"
 
 #define LINE_MAX_COLUMNS 78
 /* Fixed, so that the pages depend on nothing but the tables. */
@@ -288,6 +289,8 @@ static void add_environment(struct buf *out)
 	} variables[] = {
 		{ "BANGER_STATE_DIR", "The state directory, when --state-dir is not given." },
 		{ "BANGER_RUN_DIR", "The directory for sockets." },
+		{ "BANGER_LOG_LEVEL", "The level, when --log-level is not given: " LOG_WORDS "." },
+		{ "BANGER_LOG_FILE", "The log file, when --log-file is not given." },
 		{ "NO_COLOR", "When set, messages have no colour." },
 		{ "XDG_CONFIG_HOME", "Where the user's banger/banger.conf is; ~/.config otherwise." },
 		{ "XDG_STATE_HOME", "Where the user's state directory is; ~/.local/state otherwise." },

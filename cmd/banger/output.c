@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "banger/command.h"
+#include "base/log.h"
 #include "base/text.h"
 
 static bool reader_gone;
@@ -80,6 +81,7 @@ void output_fault(const struct fault *f)
 	const char *hint = fault_hint_text(f);
 	AUTO_BUF out = BUF_INIT;
 
+	log_fault(f);
 	add_line(&out, "", fault_message(f));
 	for (const struct fault *also = fault_next(f); also; also = fault_next(also))
 		add_line(&out, "also: ", fault_message(also));

@@ -243,18 +243,13 @@ static bool is_help(const char *argument)
 	return !strcmp(argument, "--help") || !strcmp(argument, "-h");
 }
 
-/* --state-dir and --wait, the only options before a command that bring a value along. */
-static bool brings_value(const char *argument)
-{
-	return !strcmp(argument, "--state-dir") || !strcmp(argument, "--wait");
-}
-
 static bool may_lead(const char *argument)
 {
-	return is_help(argument) || brings_value(argument) || !strcmp(argument, "--version") ||
+	return is_help(argument) || option_leads_with_value(argument) || !strcmp(argument, "--version") ||
 	       !strcmp(argument, "--json") || !strcmp(argument, "-q") ||
 	       !strcmp(argument, "--quiet") || !strncmp(argument, "--state-dir=", 12) ||
-	       !strncmp(argument, "--wait=", 7);
+	       !strncmp(argument, "--wait=", 7) || !strncmp(argument, "--log-level=", 12) ||
+	       !strncmp(argument, "--log-file=", 11);
 }
 
 /* Skip the options before the first word; *@at is left at that word, at "--", or at the end. */
@@ -266,7 +261,7 @@ static struct fault *skip_leading(char ***at)
 							     "command", **at),
 					  "An option of a command goes after it: banger COMMAND %s",
 					  **at);
-		if (brings_value(**at) && (*at)[1])
+		if (option_leads_with_value(**at) && (*at)[1])
 			(*at)++;
 	}
 	return NULL;

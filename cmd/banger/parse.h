@@ -26,6 +26,8 @@ const struct command *command_find(char *const *words, size_t n, size_t *used);
 const struct option *command_option(const struct command *c, size_t i);
 /* Is the option one of those that every command has? */
 bool option_is_common(const struct option *o);
+/* Is it an option that may stand before a command, and whose value is the next argument? */
+bool option_leads_with_value(const char *argument);
 /* command_unknown() - F_USAGE for words that are no command, with the nearest one. */
 struct fault *command_unknown(char *const *words, size_t n) MUST_CHECK;
 /* command_is_hidden() - is it kept out of help and manual?  So are groups without commands. */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #define REDRAW_MS 100
@@ -44,15 +45,18 @@ static void draw(struct progress *p, const char *tail)
 
 void progress_stage(struct progress *p, const char *fmt, ...)
 {
+	AUTO_FREE char *text = NULL;
 	va_list ap;
 
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	log_write(LOG_LEVEL_DEBUG, "%s", text);
 	if (!p || !p->out)
 		return;
 	pthread_mutex_lock(&drawing);
 	free(p->stage);
-	va_start(ap, fmt);
-	p->stage = xvasprintf(fmt, ap);
-	va_end(ap);
+	p->stage = steal_ptr(&text);
 	p->stage_ms = clock_now_ms();
 	if (p->live) {
 		draw(p, "");
@@ -110,16 +114,18 @@ void progress_rows(struct progress *p, const struct progress_row *rows, size_t n
 
 void progress_note(struct progress *p, const char *fmt, ...)
 {
+	AUTO_FREE char *text = NULL;
 	va_list ap;
 
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	log_write(LOG_LEVEL_WARN, "%s", text);
 	if (!p || !p->out)
 		return;
 	pthread_mutex_lock(&drawing);
 	wipe(p);
-	va_start(ap, fmt);
-	vfprintf(p->out, fmt, ap);
-	va_end(ap);
-	fputc('\n', p->out);
+	fprintf(p->out, "%s\n", text);
 	fflush(p->out);
 	pthread_mutex_unlock(&drawing);
 }

@@ -13,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "host/machine.h"
 #include "host/process.h"
 
@@ -157,6 +158,7 @@ struct fault *spawn_start(const struct spawn *s, struct child *child)
 		return f;
 	}
 	/* It is not reaped yet, so the pid still means our child. */
+	log_write(LOG_LEVEL_DEBUG, "started %s as process %d", program, (int)pid);
 	*child = (struct child){ pid, (int)syscall(SYS_pidfd_open, pid, 0) };
 	if (child->pidfd < 0) {
 		f = fault_sys(F_SYS, "watching '%s'", s->argv[0]);
