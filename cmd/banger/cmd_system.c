@@ -202,12 +202,13 @@ static struct fault *purge_machines(struct invocation *inv)
 	return f;
 }
 
-static void list_removals(const struct invocation *inv, const struct install *in,
-			  const struct records *rows)
+static struct fault *list_removals(const struct invocation *inv, const struct install *in,
+				   const struct records *rows)
 {
 	const struct install_row *row = rows->v;
-	bool there = false;
-	AUTO_FAULT f = install_names_state(in, &there);
+	bool there;
+
+	TRY(install_names_state(in, &there));
 
 	for (size_t i = 0; i < rows->n; i++)
 		if (strcmp(row[i].state, "missing") != 0)
@@ -217,20 +218,22 @@ static void list_removals(const struct invocation *inv, const struct install *in
 	if (option_given(inv, "purge"))
 		printf("%-9s %s" STATE_PATH "\n%-9s %s" CONFIG_PATH "\n%-9s %s" LOG_PATH "\n", "remove",
 		       in->root, "remove", in->root, "remove", in->root);
+	return NULL;
 }
 
 static struct fault *uninstall(struct invocation *inv)
 {
 	AUTO_INSTALL in = { 0 };
 	struct records rows;
+	struct fault *f;
 	size_t removed;
 
 	TRY(open_install(inv, true, &in));
 	if (option_given(inv, "dry-run")) {
 		TRY(install_compare(&in, &rows));
-		list_removals(inv, &in, &rows);
+		f = list_removals(inv, &in, &rows);
 		install_rows_release(&rows);
-		return NULL;
+		return f;
 	}
 	if (option_given(inv, "purge") && install_is_live(&in))
 		TRY(purge_machines(inv));

@@ -54,12 +54,14 @@ static bool has_command(const char *name)
 	return false;
 }
 
-static void add_texts(struct install *in)
+static void add_texts(struct install *in, bool watcher)
 {
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct buf content = BUF_INIT;
 
 		if (texts[i].command && !has_command(texts[i].command))
+			continue;
+		if (texts[i].text == unit_watch && !watcher)
 			continue;
 		buf_adds(&content, texts[i].text);
 		install_add(in, texts[i].path, 0644, &content);
@@ -113,10 +115,12 @@ struct fault *system_files(struct install *in, bool names)
 	AUTO_FREE char *own = machine_own_program();
 	AUTO_FREE char *watcher = xasprintf("%.*s" WATCHER, (int)(strrchr(own, '/') + 1 - own), own);
 
+	bool has_watcher = !access(watcher, R_OK);
+
 	TRY(add_program(in, own, "banger"));
-	if (!access(watcher, R_OK))
+	if (has_watcher)
 		TRY(add_program(in, watcher, WATCHER));
-	add_texts(in);
+	add_texts(in, has_watcher);
 	add_manual(in);
 	if (names) {
 		AUTO_FREE char *path = xasprintf("%s/" NSS_LIBRARY, install_library_dir(in));

@@ -102,8 +102,7 @@ struct fault *install_forget_system(const struct install *in)
 	struct fault *f = disable_all(in);
 
 	if (is_live_with_systemd(in)) {
-		AUTO_FAULT not_running = run_tool(stop);
-
+		fault_free(run_tool(stop)); /* what does not run needs no stopping */
 		f = fault_attach(f, run_tool(reload));
 	}
 	if (install_is_live(in) && getgrnam(GROUP))
