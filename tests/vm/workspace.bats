@@ -178,3 +178,32 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	[ "$(cat "$BATS_TEST_TMPDIR/three/new file")" = fresh ]
 	[ ! -e "$BATS_TEST_TMPDIR/three/src/f5" ]
 }
+
+@test "kill -9 at 20 moments of prepare and of export loses nothing" {
+	local i
+	"$BANGER" vm create -q --name dev
+	mkdir "$REPO/many"
+	for i in $(seq 300); do echo "$i" > "$REPO/many/$i"; done
+	git -C "$REPO" add -A
+	git -C "$REPO" commit -qm many
+	"$BANGER" vm workspace prepare -q dev "$REPO"
+	"$BANGER" vm exec dev -- sh -c 'echo guest >> src/f1'
+	for i in $(seq 20); do
+		for n in $(seq 100); do echo "round $i" >> "$REPO/many/$n"; done
+		"$BANGER" vm workspace prepare -q dev &
+		sleep "0.0$((i * 5 % 100))"
+		kill -9 $! 2> /dev/null || true
+		wait $! 2> /dev/null || true
+		run -0 --separate-stderr "$BANGER" vm workspace prepare -q dev
+		[ "$("$BANGER" vm exec dev -- cat many/100)" = "$(cat "$REPO/many/100")" ]
+		"$BANGER" vm workspace export -q dev -o "$BATS_TEST_TMPDIR/p.$i" &
+		sleep "0.0$((i * 5 % 100))"
+		kill -9 $! 2> /dev/null || true
+		wait $! 2> /dev/null || true
+		# There whole or not at all, and there after the next try.
+		[ ! -e "$BATS_TEST_TMPDIR/p.$i" ] || git -C "$REPO" apply --check "$BATS_TEST_TMPDIR/p.$i"
+		"$BANGER" vm workspace export -q dev -o "$BATS_TEST_TMPDIR/p.$i"
+		[ "$(git apply --numstat "$BATS_TEST_TMPDIR/p.$i")" = $'1\t0\tsrc/f1' ]
+	done
+	[ ! -e "$BANGER_STATE_DIR/vms/dev/workspace-export" ]
+}
