@@ -3,6 +3,7 @@
 
 #include "banger/commands.h"
 #include "vm/gc.h"
+#include "vm/watch.h"
 
 struct outcome {
 	bool dry_run;
@@ -80,17 +81,39 @@ static void print_failures(struct invocation *inv, const struct gc *gc)
 	}
 }
 
+static void tell(void *context, const char *line)
+{
+	const struct invocation *inv = context;
+
+	if (!inv->quiet)
+		fprintf(stderr, "banger: %s\n", line);
+}
+
+/* One look of the watcher, for who has none. */
+static struct fault *auto_stop(struct invocation *inv)
+{
+	struct watch_options options = { .once = true, .tell = tell, .context = inv };
+
+	return watch_run(&inv->store, &inv->config, &options, &watch_real_clock);
+}
+
 static struct fault *gc_command(struct invocation *inv)
 {
 	struct gc gc = { .store = &inv->store, .config = &inv->config,
 			 .dry_run = option_given(inv, "dry-run") };
-	struct fault *f;
+	bool stops = option_given(inv, "auto-stop");
+	struct fault *f = NULL;
 
+	if (stops && gc.dry_run)
+		return fault_new(F_USAGE, "--auto-stop stops machines and --dry-run does nothing: "
+				 "choose one");
 	if (!gc.dry_run && inv->store.dir >= 0) {
 		store_release(&inv->store);
 		TRY(store_open(inv->state_dir, STORE_WRITE, &inv->store));
+		if (stops)
+			f = auto_stop(inv);
 	}
-	f = gc_run(&gc);
+	f = fault_attach(f, gc_run(&gc));
 	f = fault_attach(f, print_outcome(inv, &gc));
 	print_failures(inv, &gc);
 	gc_release(&gc);
@@ -99,6 +122,8 @@ static struct fault *gc_command(struct invocation *inv)
 
 static const struct option gc_options[] = {
 	{ .name = "dry-run", .help = "only tell what would be done; takes no lock, writes nothing" },
+	{ .name = "auto-stop",
+	  .help = "also take one look as 'banger watch --once' does, and stop VMs that are due" },
 	{ 0 },
 };
 
@@ -115,6 +140,7 @@ const struct command command_gc = {
 		"Nothing depends on it: the next command for the same VM does the same. It is meant "
 		"for cron, and for peace of mind.",
 	.examples = "banger gc --dry-run\twhat would be done\n"
+		    "banger gc -q --auto-stop\tfrom cron, every few minutes\n"
 		    "banger gc --json\tfor programs",
 	.options = gc_options,
 	.flags = CMD_JSON | CMD_QUIET | CMD_NEEDS_READ,

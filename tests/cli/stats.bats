@@ -141,6 +141,14 @@ ports_answer()
 	"$BANGER" top > /dev/null
 	"$BANGER" ps > /dev/null
 	is "$(files)" "$before"
+	# And where nothing can be written at all.
+	if [ "$(id -u)" -eq 0 ] && unshare -m true 2> /dev/null; then
+		unshare -m bash -e -c 'mount --bind "$BANGER_STATE_DIR" "$BANGER_STATE_DIR"
+			mount -o remount,ro,bind "$BANGER_STATE_DIR"
+			! touch "$BANGER_STATE_DIR/x" 2> /dev/null
+			"$0" vm stats > /dev/null; "$0" vm ports a > /dev/null; "$0" vm health -q; "$0" ps > /dev/null
+			"$0" vm stats --history a > /dev/null; "$0" system df > /dev/null; "$0" vm exec a -- exit 0' "$BANGER"
+	fi
 	"$BANGER" vm delete -q a
 }
 

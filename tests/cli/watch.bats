@@ -135,3 +135,18 @@ teardown() { teardown_stub; }
 	"$BANGER" vm delete -q a
 	nothing_is_left
 }
+
+@test "gc --auto-stop does one look, for cron" {
+	"$BANGER" vm create -q --name a --auto-stop 300ms > /dev/null
+	"$BANGER" gc -q --auto-stop
+	sleep 0.5
+	run --separate-stderr "$BANGER" gc --auto-stop --json
+	is "$status" 0
+	has "$stderr" "VM 'a' was stopped: nobody used it"
+	is "$(jq '.items | length' <<< "$output")" 0
+	is "$("$BANGER" vm show a | jq -r .state)" stopped
+	run "$BANGER" gc --auto-stop --dry-run
+	is "$status" 2
+	"$BANGER" vm delete -q a
+	nothing_is_left
+}
