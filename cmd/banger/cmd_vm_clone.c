@@ -11,7 +11,7 @@ static struct fault *with_vm(struct invocation *inv, const char *verb,
 
 	TRY(vm_resolve(&inv->store, inv->operands.v[0], &name));
 	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, verb, &vm));
-	return act(&vm, inv->operands.v[1]);
+	return vm_ended(&vm, act(&vm, inv->operands.v[1]));
 }
 
 static struct fault *rename_run(struct invocation *inv)

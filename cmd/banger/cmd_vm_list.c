@@ -9,12 +9,34 @@
 #include "vm/stats.h"
 #include "vm/vm.h"
 
+/* An operation that is under way, or was cut off. */
+struct under_way {
+	char *id, *verb, *stage, *since; /* NULL = none */
+	uint64_t pid;			 /* by whom */
+	bool interrupted;		 /* and they are gone */
+	char *next;			 /* what will happen then */
+};
+
+static const struct field under_way_fields[] = {
+	FIELD(struct under_way, id, FIELD_STRING),
+	FIELD(struct under_way, verb, FIELD_STRING),
+	FIELD(struct under_way, stage, FIELD_STRING),
+	FIELD(struct under_way, since, FIELD_STRING),
+	FIELD(struct under_way, pid, FIELD_U64),
+	FIELD(struct under_way, interrupted, FIELD_BOOL),
+	FIELD(struct under_way, next, FIELD_STRING),
+};
+static const struct record_type under_way_type = {
+	"operation", sizeof(struct under_way), under_way_fields, ARRAY_LEN(under_way_fields), 0,
+};
+
 /* One VM as people and programs see it. */
 struct view {
 	char *name;
 	char *id;
 	char *state;
 	char *operation; /* "start: vmm" while one is under way; NULL */
+	struct under_way under_way;
 	char *fault;	 /* why its records cannot be read; NULL */
 	char *touched;	 /* when a user last used it */
 	struct vm_spec spec;
@@ -31,6 +53,7 @@ static const struct field view_fields[] = {
 	FIELD(struct view, id, FIELD_STRING),
 	FIELD(struct view, state, FIELD_STRING),
 	FIELD(struct view, operation, FIELD_STRING),
+	FIELD_SUB(struct view, under_way, FIELD_RECORD, &under_way_type),
 	FIELD(struct view, fault, FIELD_STRING),
 	FIELD(struct view, touched, FIELD_STRING),
 	FIELD_SUB(struct view, spec, FIELD_RECORD, &vm_spec_type),
@@ -47,26 +70,43 @@ static const struct record_type view_type = {
 	"vm", sizeof(struct view), view_fields, ARRAY_LEN(view_fields), 0,
 };
 
-/* The operation under way, if its process is still there.  Owned. */
-static char *operation_of(const struct vm *vm)
-{
-	struct vm_op op = { 0 };
-	AUTO_FAULT f = vm_op_read(&vm->dir, &op);
-	AUTO_FD alive = -1;
-	char *text = NULL;
-
-	if (!f)
-		fault_free(process_open(&op.by, &alive));
-	if (!f && op.verb)
-		text = xasprintf("%s: %s%s", op.verb, op.stage ? op.stage : "?",
-				 alive >= 0 ? "" : " (interrupted)");
-	record_release(&vm_op_type, &op);
-	return text;
-}
-
 static char *copy_or_null(const char *text)
 {
 	return text ? xstrdup(text) : NULL;
+}
+
+/* What becomes of an operation that was cut off.  Owned. */
+static char *what_next(const struct vm *vm, const struct vm_op *op, bool running)
+{
+	if (!running)
+		return xasprintf("the next command for it, or 'banger gc', clears what it left");
+	if (!strcmp(op->verb, "start"))
+		return xasprintf("'banger vm start %s' completes it, and so does 'banger gc'",
+				 vm->dir.name);
+	return xasprintf("the VM runs on; give the command again, or 'banger gc' forgets it");
+}
+
+static void fill_operation(const struct vm *vm, struct view *v)
+{
+	struct under_way *u = &v->under_way;
+	struct vm_op op = { 0 };
+	AUTO_FAULT none = vm_op_read(&vm->dir, &op);
+	AUTO_FD alive = -1;
+
+	if (!none && op.verb) {
+		fault_free(process_open(&op.by, &alive));
+		u->interrupted = alive < 0;
+		u->id = copy_or_null(op.id);
+		u->verb = xstrdup(op.verb);
+		u->stage = copy_or_null(op.stage);
+		u->since = copy_or_null(op.since);
+		u->pid = op.by.pid;
+		if (u->interrupted)
+			u->next = what_next(vm, &op, !strcmp(v->state, "running"));
+		v->operation = xasprintf("%s: %s%s", op.verb, op.stage ? op.stage : "?",
+					 u->interrupted ? " (interrupted)" : "");
+	}
+	record_release(&vm_op_type, &op);
 }
 
 static void fill_view(const struct vm *vm, const char *state, struct view *v)
@@ -77,11 +117,11 @@ static void fill_view(const struct vm *vm, const char *state, struct view *v)
 		.name = xstrdup(vm->dir.name),
 		.id = copy_or_null(vm->spec.id),
 		.state = xstrdup(state),
-		.operation = operation_of(vm),
 		.fault = vm->spec_fault ? xstrdup(fault_message(vm->spec_fault)) : NULL,
 		.directory = xstrdup(vm->dir.path),
 		.run_directory = copy_or_null(vm->run_dir),
 	};
+	fill_operation(vm, v);
 	if (used)
 		v->touched = text_time(used);
 }
@@ -333,8 +373,8 @@ const struct command command_vm_show = {
 	.name = "vm show",
 	.summary = "print everything known of a VM as JSON",
 	.operands = "NAME",
-	.description = "Prints the VM's records, its state, the operation under way and where its files "
-		       "are, as JSON. Takes no lock and writes nothing.",
+	.description = "Prints the VM's records, its state, the operation under way, or cut off, with its "
+		       "stage, since when, by whom and what will happen next, and where its files are, as JSON. Takes no lock and writes nothing.",
 	.min_operands = 1,
 	.max_operands = 1,
 	.complete = COMPLETE_VM,

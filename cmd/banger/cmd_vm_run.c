@@ -46,7 +46,7 @@ static struct fault *start(struct invocation *inv, const char *name)
 	bool already;
 
 	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, "start", &vm));
-	return vm_start(&vm, &already);
+	return vm_ended(&vm, vm_start(&vm, &already));
 }
 
 static struct fault *connect_agent(struct invocation *inv, const char *name, int wait_ms,
@@ -67,7 +67,7 @@ static struct fault *delete(struct invocation *inv, const char *name)
 	cancel_hold(); /* Ctrl-C in the session must not stop the clean-up */
 	f = vm_lock(&inv->store, &inv->config, NULL, name, "delete", &vm);
 	if (!f)
-		f = vm_delete(&vm);
+		f = vm_ended(&vm, vm_delete(&vm));
 	vm_release(&vm);
 	cancel_release();
 	return f;

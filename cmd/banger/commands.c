@@ -17,6 +17,7 @@ const struct command *const commands[] = {
 	&command_vm_workspace_prepare,
 	&command_vm_workspace_export,
 	&command_vm_logs,
+	&command_vm_events,
 	&command_vm_stats,
 	&command_vm_ports,
 	&command_vm_health,

@@ -70,6 +70,8 @@ extern const struct command command_watch;
 /* cmd_vm_workspace.c */
 extern const struct command command_vm_workspace, command_vm_workspace_prepare,
 	command_vm_workspace_export;
+/* cmd_vm_events.c */
+extern const struct command command_vm_events;
 /* cmd_gc.c */
 extern const struct command command_gc;
 /* cmd_system.c */

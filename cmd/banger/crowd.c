@@ -22,7 +22,7 @@ static void work_on(struct target *t)
 	t->fault = t->verb ? vm_lock(&inv->store, &inv->config, NULL, t->name, t->verb, &vm)
 			   : vm_open(&inv->store, &inv->config, t->name, &vm);
 	if (!t->fault)
-		t->fault = t->act(t, &vm);
+		t->fault = vm_ended(&vm, t->act(t, &vm));
 	vm_release(&vm);
 }
 

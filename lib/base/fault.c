@@ -99,6 +99,21 @@ struct fault *fault_wrap(struct fault *f, const char *fmt, ...)
 	return f;
 }
 
+struct fault *fault_suffix(struct fault *f, const char *fmt, ...)
+{
+	AUTO_FREE char *message = f ? f->message : NULL;
+	AUTO_FREE char *suffix = NULL;
+	va_list ap;
+
+	if (!f)
+		return NULL;
+	va_start(ap, fmt);
+	suffix = xvasprintf(fmt, ap);
+	va_end(ap);
+	f->message = xasprintf("%s%s", message, suffix);
+	return f;
+}
+
 struct fault *fault_hint(struct fault *f, const char *fmt, ...)
 {
 	va_list ap;

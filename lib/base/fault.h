@@ -53,6 +53,9 @@ struct fault *fault_sys(enum fault_kind kind, const char *fmt, ...) PRINTF(2, 3)
 /* fault_wrap() - put "<context>: " in front of @f (stolen) and return it; NULL stays NULL. */
 struct fault *fault_wrap(struct fault *f, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
 
+/* fault_suffix() - put @text behind the message of @f (stolen) and return it; NULL stays NULL. */
+struct fault *fault_suffix(struct fault *f, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
+
 /* fault_hint() - set what to type next, a whole sentence; returns @f (stolen); NULL stays NULL. */
 struct fault *fault_hint(struct fault *f, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
 

@@ -68,6 +68,7 @@ const struct record_type vm_handles_type = {
 };
 
 static const struct field op_fields[] = {
+	FIELD(struct vm_op, id, FIELD_STRING),
 	FIELD(struct vm_op, verb, FIELD_STRING),
 	FIELD(struct vm_op, stage, FIELD_STRING),
 	FIELD(struct vm_op, since, FIELD_STRING),

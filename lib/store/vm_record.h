@@ -68,6 +68,7 @@ struct vm_handles {
 };
 
 struct vm_op {
+	char *id;    /* as in events.jsonl; NULL = unknown */
 	char *verb;  /* "start" */
 	char *stage; /* step name */
 	char *since; /* RFC 3339 */

@@ -10,11 +10,13 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "store/events.h"
 
 #define LOCK_FILE "lock"
 
 void vm_dir_release(struct vm_dir *d)
 {
+	events_end(d, NULL);
 	lock_drop(&d->lock);
 	fd_close(d->fd);
 	free(d->name);
@@ -59,6 +61,7 @@ struct fault *vm_dir_lock(const struct store *s, const char *name, const char *v
 		return fault_new(F_NOT_FOUND, "VM '%s' was just removed", name);
 	*d = dir;
 	dir = VM_DIR_INIT;
+	events_begin(d, verb);
 	return NULL;
 }
 
@@ -100,6 +103,7 @@ struct fault *vm_dir_stage(const struct store *s, const char *name, struct vm_di
 	dir.name = xstrdup(name);
 	*d = dir;
 	dir = VM_DIR_INIT;
+	events_begin(d, "create");
 	return NULL;
 }
 
@@ -220,6 +224,8 @@ struct fault *vm_op_set(const struct vm_dir *d, const char *verb, const char *st
 			return fault_sys(F_SYS, "VM '%s': clearing the operation", d->name);
 		return NULL;
 	}
+	events_stage(d, stage);
+	op.id = *d->operation ? xstrdup(d->operation) : NULL;
 	op.verb = xstrdup(verb);
 	op.stage = xstrdup(stage);
 	op.since = text_time(time(NULL));

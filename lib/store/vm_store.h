@@ -36,6 +36,7 @@ struct vm_dir {
 	char *path;	  /* absolute, owned */
 	int fd;		  /* owned */
 	struct lock lock; /* held or LOCK_INIT */
+	char operation[9], verb[24]; /* under way, by us: events.h; "" = none */
 };
 #define VM_DIR_INIT ((struct vm_dir){ NULL, NULL, -1, { -1 } })
 

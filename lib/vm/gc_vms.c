@@ -90,7 +90,7 @@ static struct fault *act(struct gc *gc, const char *name)
 	else if (what == INTERRUPTED)
 		f = vm_op_set(&vm.dir, NULL, NULL);
 	record_release(&vm_op_type, &op);
-	return f;
+	return vm_ended(&vm, f);
 }
 
 static void look_at(struct gc *gc, const char *name)

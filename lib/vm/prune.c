@@ -89,7 +89,7 @@ struct fault *vm_prune_remove(const struct store *s, const struct config *config
 	if (!alone)
 		return fault_new(F_BUSY, "VM '%s' stays: somebody has a session in it", name);
 	size = bytes_of(&vm);
-	TRY(vm_delete(&vm));
+	TRY(vm_ended(&vm, vm_delete(&vm)));
 	*bytes = size;
 	return NULL;
 }

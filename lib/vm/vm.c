@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "guest/vsock.h"
+#include "store/events.h"
 
 void vm_release(struct vm *vm)
 {
@@ -166,6 +167,30 @@ struct fault *vm_lock(const struct store *s, const struct config *config,
 	TRY(vm_dir_lock(s, name, verb, &vm->dir));
 	load_records(vm);
 	return NULL;
+}
+
+/* What the user can tell from the sentence alone needs no number. */
+static bool is_refusal(enum fault_kind kind)
+{
+	static const enum fault_kind refusals[] = {
+		F_USAGE, F_INVALID, F_NOT_FOUND, F_EXISTS, F_AMBIGUOUS, F_BUSY,
+		F_STATE, F_NEWER,   F_MISSING,	 F_UNSUPPORTED, F_CANCELLED,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (refusals[i] == kind)
+			return true;
+	return false;
+}
+
+struct fault *vm_ended(struct vm *vm, struct fault *f)
+{
+	AUTO_FREE char *operation = xstrdup(vm->dir.operation);
+
+	events_end(&vm->dir, f);
+	if (!f || !*operation || is_refusal(fault_kind(f)))
+		return f;
+	return fault_suffix(f, " (operation %s)", operation);
 }
 
 struct fault *vm_need_spec(struct vm *vm)

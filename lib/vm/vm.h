@@ -57,6 +57,11 @@ struct fault *vm_open(const struct store *s, const struct config *config, const 
 struct fault *vm_lock(const struct store *s, const struct config *config,
 		      struct progress *progress, const char *name, const char *verb,
 		      struct vm *vm) MUST_CHECK;
+/*
+ * vm_ended() - the operation on a VM that is locked has ended with @f (stolen; NULL = well): it is noted for
+ * 'vm events'.  Return: @f; where it is no plain refusal its message ends with the operation's id.
+ */
+struct fault *vm_ended(struct vm *vm, struct fault *f) MUST_CHECK;
 /* vm_need_spec() - the fault that reading spec.json gave; the VM keeps a copy. */
 struct fault *vm_need_spec(struct vm *vm) MUST_CHECK;
 

@@ -114,7 +114,8 @@ teardown() { teardown_stub; }
 	has "$output" "image 'small'"
 	has "$output" "the work disk of VM 'a'"
 	is "$(ls -A "$BANGER_RUN_DIR")" ""
-	is "$(ls "$BANGER_STATE_DIR/vms/a")" "$(printf '%s\n' known_hosts lock root.img spec.json ssh_host_ed25519_key)"
+	is "$(ls "$BANGER_STATE_DIR/vms/a")" "$(printf '%s\n' events.jsonl known_hosts lock root.img \
+		spec.json ssh_host_ed25519_key)"
 }
 
 @test "every command, without privileges and with an empty environment, ends by itself" {

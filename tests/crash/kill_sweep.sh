@@ -58,7 +58,7 @@ operations=(create start stop restart kill delete set rename clone run import pr
 
 # What each leaves when it is done, for the second try: success, or a fault with these words.
 fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="no VM 'a'" fine_clone="is a VM 'b' already"
-fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="exists already"
+fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="is a kernel 'other' already"
 fine_pull="exists already"
 
 prepare_kernel()
@@ -133,6 +133,8 @@ again()
 
 	timeout 60 "$BANGER" "$@" > out 2>&1 && return
 	[ -n "${fine:-}" ] && grep -q "$fine" out || complain "again: $(cat out)"
+	# What was made before may still be half of it.
+	timeout 60 "$BANGER" gc > out 2>&1 || complain "gc: $(cat out)"
 }
 
 clean()
