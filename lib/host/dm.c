@@ -161,20 +161,51 @@ char *dm_path(const char *name)
 	return xasprintf(DIRECTORY "/%s", name);
 }
 
+static struct fault *find(const char *name, bool *found, struct dm_device *device)
+{
+	struct dm_task *task = new_task(DM_DEVICE_INFO, name);
+	struct dm_info info = { 0 };
+	struct fault *f = NULL;
+
+	if (!lib.dm_task_run(task) || !lib.dm_task_get_info(task, &info)) {
+		f = failed(task, "looking at", name);
+	} else if (info.exists) {
+		const char *uuid = lib.dm_task_get_uuid(task);
+
+		*device = (struct dm_device){ .number = makedev(info.major, info.minor),
+					      .users = info.open_count > 0
+							       ? (unsigned int)info.open_count
+							       : 0,
+					      .going = info.deferred_remove != 0 };
+		snprintf(device->uuid, sizeof(device->uuid), "%s", uuid ? uuid : "");
+	}
+	*found = !f && info.exists;
+	lib.dm_task_destroy(task);
+	return f;
+}
+
 /* ------------------------------------------------------------------------------------- making */
+
+/* The library makes, loads and starts a device in three calls, and does not tell which of them said what. */
+static struct fault *not_made(struct dm_task *task, const char *name)
+{
+	struct fault *f = failed(task, "making", name);
+	struct dm_device device;
+	bool found = false;
+
+	f = fault_attach(f, find(name, &found, &device));
+	if (!found)
+		return f;
+	fault_free(f);
+	return fault_new(F_EXISTS, "there is a device '%s' already", name);
+}
 
 static struct fault *create(struct dm_task *task, const char *name, dev_t *number)
 {
 	struct dm_info info;
 
-	if (!lib.dm_task_run(task)) {
-		struct fault *f = failed(task, "making", name);
-
-		if (fault_kind(f) != F_BUSY)
-			return f;
-		fault_free(f);
-		return fault_new(F_EXISTS, "there is a device '%s' already", name);
-	}
+	if (!lib.dm_task_run(task))
+		return not_made(task, name);
 	lib.dm_task_update_nodes();
 	if (!lib.dm_task_get_info(task, &info) || !info.exists)
 		return fault_new(F_SYS, "device '%s' was not made", name);
@@ -210,29 +241,6 @@ struct fault *dm_create(const char *name, const char *uuid, bool read_only,
 }
 
 /* ------------------------------------------------------------------------------------- looking */
-
-static struct fault *find(const char *name, bool *found, struct dm_device *device)
-{
-	struct dm_task *task = new_task(DM_DEVICE_INFO, name);
-	struct dm_info info = { 0 };
-	struct fault *f = NULL;
-
-	if (!lib.dm_task_run(task) || !lib.dm_task_get_info(task, &info)) {
-		f = failed(task, "looking at", name);
-	} else if (info.exists) {
-		const char *uuid = lib.dm_task_get_uuid(task);
-
-		*device = (struct dm_device){ .number = makedev(info.major, info.minor),
-					      .users = info.open_count > 0
-							       ? (unsigned int)info.open_count
-							       : 0,
-					      .going = info.deferred_remove != 0 };
-		snprintf(device->uuid, sizeof(device->uuid), "%s", uuid ? uuid : "");
-	}
-	*found = !f && info.exists;
-	lib.dm_task_destroy(task);
-	return f;
-}
 
 struct fault *dm_find(const char *name, bool *found, struct dm_device *device)
 {

@@ -39,7 +39,7 @@ struct vm_spec {
 	uint64_t system_bytes; /* root disk */
 	char *net;	       /* "user", "none" */
 	char *vmm;	       /* "auto", "firecracker", "qemu" */
-	char *disk_mode;       /* how the root disk was made: "reflink", "qcow2", "copy" */
+	char *disk_mode;       /* how the root disk was made: "dm", "reflink", "qcow2", "copy" */
 	struct strings env;    /* "K=V", for everything that runs in the guest */
 	struct strings ports;  /* "[BIND:]HOSTPORT:GUESTPORT", forwarded while it runs */
 	char *user;	       /* default user of exec; NULL = root */

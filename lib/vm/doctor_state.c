@@ -83,7 +83,7 @@ static int open_place(const struct store *s)
 /* What the VM's disks can still grow by. */
 static uint64_t vm_growth(const struct store *s, const char *name)
 {
-	static const char *const disks[] = { VM_ROOT_FILE, VM_WORK_FILE };
+	static const char *const disks[] = { VM_ROOT_FILE, VM_COW_FILE, VM_WORK_FILE };
 	uint64_t growth = 0;
 	AUTO_FD dir = -1;
 	AUTO_FAULT f = store_object_open(s, COLLECTION_VMS, name, &dir);

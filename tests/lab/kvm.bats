@@ -1,19 +1,16 @@
 #!/usr/bin/env bats
 # Inside the lab: KVM that works, and everything else that root's disks and networks need.
 
+load helpers
+
 setup()
 {
-	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1
+	lab_setup
 }
 
 teardown()
 {
-	for name in $("$BANGER" vm list -q); do
-		"$BANGER" vm delete -q "$name"
-	done
-	[ -z "$(pgrep -f qemu-system)" ]
-	[ -z "$(ls -A /run/banger 2> /dev/null)" ]
-	[ -z "$(ls -A /var/lib/banger/vms 2> /dev/null)" ]
+	lab_teardown
 }
 
 @test "a nested guest boots under QEMU with KVM, and nothing is said about emulation" {

@@ -24,7 +24,7 @@ in_lab()
 }
 
 "$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --memory 3G --vcpu 2 > /dev/null
-in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel 2> /dev/null || true'
+in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel loop dm_mod 2> /dev/null || true'
 tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
 tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
 # A real Firecracker of the outside, and the jailer beside it, go in; LAB_FIRECRACKER is set by tests/run.sh too.
@@ -42,7 +42,11 @@ if [ "${1:-}" = --shell ]; then
 	exit 0
 fi
 status=0
-in_lab sh -c 'cd /root && BANGER=/usr/local/bin/banger bats --formatter tap tests/lab' || status=$?
-# The system's own log helps when something failed inside.
-[ "$status" -eq 0 ] || in_lab journalctl -b --no-pager -n 200 >&2 || true
+# shellcheck disable=SC2016 # for the lab's shell
+in_lab sh -c 'cd /root && tests/lab/world.sh | sort > /run/lab-world && LAB_WORLD=/run/lab-world \
+	BANGER=/usr/local/bin/banger BATS_TEST_TIMEOUT=300 bats --formatter tap tests/lab' || status=$?
+# The system's own log comes back too; it helps when something failed inside.
+mkdir -p build/test-logs
+in_lab journalctl -b --no-pager > build/test-logs/lab-journal.log 2>&1 || true
+[ "$status" -eq 0 ] || tail -n 100 build/test-logs/lab-journal.log >&2
 exit "$status"
