@@ -116,7 +116,7 @@ static bool arguments_hold(const struct buf *arguments, const char *option, cons
 }
 
 /* The arguments of a process of this user; another user's, or a process that just ended, has none. */
-static struct fault *read_arguments(int proc, const char *pid, struct buf *out)
+static struct fault *read_arguments(int proc, const char *pid, uid_t uid, struct buf *out)
 {
 	AUTO_FREE char *path = xasprintf("%s/cmdline", pid);
 	AUTO_FD fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -124,14 +124,14 @@ static struct fault *read_arguments(int proc, const char *pid, struct buf *out)
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		return fault_sys(F_SYS, "looking for a process");
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid())
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != uid)
 		return NULL;
 	fault_free(file_read_fd(fd, 256 * KIB, path, out));
 	return NULL;
 }
 
-struct fault *process_find(const char *option, const char *value, bool *found,
-			   struct process_id *id)
+struct fault *process_find_as(uid_t uid, const char *option, const char *value, bool *found,
+			      struct process_id *id)
 {
 	AUTO_FD proc = sysroot_open_dir("/proc");
 	AUTO_DIR listing = proc < 0 ? NULL : fdopendir(proc);
@@ -146,10 +146,33 @@ struct fault *process_find(const char *option, const char *value, bool *found,
 
 		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
 			continue;
-		TRY(read_arguments(dirfd(listing), entry->d_name, &arguments));
+		TRY(read_arguments(dirfd(listing), entry->d_name, uid, &arguments));
 		*found = arguments_hold(&arguments, option, value) &&
 			 process_identify((pid_t)strtol(entry->d_name, NULL, 10), id);
 	}
+	return NULL;
+}
+
+struct fault *process_find(const char *option, const char *value, bool *found,
+			   struct process_id *id)
+{
+	return process_find_as(geteuid(), option, value, found, id);
+}
+
+struct fault *process_of_user(uid_t uid, bool *any)
+{
+	AUTO_FD proc = sysroot_open_dir("/proc");
+	AUTO_DIR listing = proc < 0 ? NULL : fdopendir(proc);
+	struct dirent *entry;
+	struct stat st;
+
+	*any = false;
+	if (!listing)
+		return fault_sys(F_SYS, "listing the processes");
+	steal_fd(&proc);
+	while (!*any && (entry = readdir(listing)))
+		*any = strspn(entry->d_name, "0123456789") == strlen(entry->d_name) &&
+		       !fstatat(dirfd(listing), entry->d_name, &st, 0) && st.st_uid == uid;
 	return NULL;
 }
 
@@ -190,7 +213,7 @@ struct fault *process_list(const char *const *options, size_t n, const char *pre
 
 		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
 			continue;
-		f = read_arguments(dirfd(listing), entry->d_name, &arguments);
+		f = read_arguments(dirfd(listing), entry->d_name, geteuid(), &arguments);
 		value = f ? NULL : argument_after(&arguments, options, n, prefix, &match.option);
 		if (!value || !process_identify((pid_t)strtol(entry->d_name, NULL, 10), &match.id))
 			continue;

@@ -60,6 +60,12 @@ struct fault *process_list(const char *const *options, size_t n, const char *pre
 			   struct records *out) MUST_CHECK;
 void process_list_release(struct records *matches);
 
+/* process_find_as() - the same among the processes of user @uid. */
+struct fault *process_find_as(uid_t uid, const char *option, const char *value, bool *found,
+			      struct process_id *id) MUST_CHECK;
+/* process_of_user() - has user @uid a process at all?  F_SYS. */
+struct fault *process_of_user(uid_t uid, bool *any) MUST_CHECK;
+
 /* process_kill() - send @number through @pidfd.  A process that is gone is success. */
 struct fault *process_kill(int pidfd, int number) MUST_CHECK;
 

@@ -25,6 +25,8 @@ struct config {
 	char *ssh_key_path;	       /* "auto", absolute, or "~/..." */
 	char *vmm;		       /* "auto", "firecracker", "qemu" */
 	char *firecracker_bin;	       /* program name or absolute path */
+	char *jailer_enabled;	       /* "yes", "no" */
+	char *jailer_bin;	       /* program name or absolute path */
 	char *qemu_bin;		       /* program name or absolute path */
 	uint64_t vcpu;		       /* [vm_defaults] */
 	uint64_t memory_bytes;

@@ -15,8 +15,8 @@
 #define TERM_WAIT_MS 3000
 #define KILL_WAIT_MS 10000
 
-static const char *const options[] = { "-initrd", CONSOLE_KEEPER, FORWARD_OPTION };
-static const char *const roles[] = { "virtual machine", "console keeper", "forwarder" };
+static const char *const options[] = { "-initrd", "--log-path", CONSOLE_KEEPER, FORWARD_OPTION };
+static const char *const roles[] = { "virtual machine", "virtual machine", "console keeper", "forwarder" };
 
 static struct fault *end(const struct process_id *id)
 {

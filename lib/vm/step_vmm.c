@@ -175,7 +175,8 @@ struct fault *step_vmm_adopt(struct vm *vm)
 	if (!vm->handles.run_dir && vm->run_dir)
 		step_set_text(&vm->handles.run_dir, xstrdup(vm->run_dir));
 	if (!vm->handles.driver)
-		step_set_text(&vm->handles.driver, xstrdup(vmm_find(NULL)->name));
+		step_set_text(&vm->handles.driver, xstrdup(vm_guest_address(vm).transport == GUEST_VSOCK ?
+				      vmm_firecracker.name : vmm_qemu.name));
 	if (!vm->handles.started)
 		step_set_text(&vm->handles.started, text_time(time(NULL)));
 	return vm_handles_write(&vm->dir, &vm->handles);
@@ -213,5 +214,8 @@ struct fault *step_vmm_undo(struct vm *vm)
 		f = end_process(&id);
 	process_id_release(&id);
 	vm->vmm_stays = f != NULL; /* without what it uses it could not be found again */
-	return f ? f : console_end(&vm->handles.console);
+	if (f)
+		return f;
+	f = vmm_clean(vm->dir.fd);
+	return fault_attach(f, console_end(&vm->handles.console));
 }

@@ -13,6 +13,8 @@
 #include "guest/vsock.h"
 #include "store/events.h"
 
+#define PANIC_TAIL 16384 /* bytes at the end of the console that are searched */
+
 void vm_release(struct vm *vm)
 {
 	vm_dir_release(&vm->dir);
@@ -299,6 +301,29 @@ static bool still_alive(void *context)
 	return is_alive(context);
 }
 
+/*
+ * A guest's reset and its kernel's panic end the VMM in the same way; only what was on the console
+ * tells them apart.
+ */
+static struct fault *tell_panic(const struct vm *vm, struct fault *f)
+{
+	AUTO_FD fd = openat(vm->dir.fd, VM_CONSOLE_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_BUF text = BUF_INIT;
+	AUTO_BUF shown = BUF_INIT;
+	const char *panic;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    (st.st_size > PANIC_TAIL && lseek(fd, st.st_size - PANIC_TAIL, SEEK_SET) < 0))
+		return f;
+	fault_free(file_read_fd(fd, 2 * PANIC_TAIL, VM_CONSOLE_FILE, &text));
+	panic = strstr(text.data, "Kernel panic - ");
+	if (!panic)
+		return f;
+	text_add_printable(&shown, panic, strcspn(panic, "\r\n"));
+	return fault_attach(f, fault_new(F_GUEST, "on its console: %s", shown.data));
+}
+
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 {
 	struct guest_address address = vm_guest_address(vm);
@@ -313,6 +338,8 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 				  "Start it with: banger vm start %s", vm->dir.name);
 	f = guest_connect(&address, wait_ms, still_alive, &id, guest);
 	process_id_release(&id);
+	if (f && fault_kind(f) == F_GUEST)
+		f = tell_panic(vm, f);
 	if (f && fault_kind(f) != F_CANCELLED)
 		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
 			       "See what the guest printed with: banger vm logs %s", vm->dir.name);

@@ -28,8 +28,9 @@
 #include "store/vm_store.h"
 #include "vmm/firecracker.h"
 #include "vmm/firecracker_config.h"
+#include "vmm/jailer.h"
 
-#define OPEN_WAIT_MS	10000
+#define OPEN_WAIT_MS	30000
 #define VERSION_WAIT_MS 5000
 #define CALL_MS		2000
 #define LOG_TAIL	2048
@@ -64,18 +65,53 @@ struct fault *fc_version_check(const char *said)
 			  "Install Firecracker %d.%d or a later one.", OLDEST_MAJOR, OLDEST_MINOR);
 }
 
-static struct fault *check_version(const char *program)
+/* What @program says of itself on one line.  *@said: initialised. */
+static struct fault *ask_version(const char *program, struct buf *said)
 {
 	const char *const argv[] = { program, "--version", NULL };
 	const struct spawn s = { SPAWN_INIT, .argv = argv, .deadline_ms = VERSION_WAIT_MS };
-	AUTO_BUF out = BUF_INIT;
 
-	TRY(spawn_run(&s, &out, 64 * KIB));
-	return fault_wrap(fc_version_check(out.data), "'%s'", program);
+	TRY(spawn_run(&s, said, 64 * KIB));
+	said->len = strcspn(said->data, "\n");
+	said->data[said->len] = '\0';
+	return NULL;
+}
+
+/* Beside Firecracker, as a release has the two, or on PATH.  Owned; NULL = there is none. */
+static char *find_jailer(const char *name, const char *firecracker)
+{
+	AUTO_FREE char *beside = xasprintf("%.*s/%s", (int)(strrchr(firecracker, '/') - firecracker),
+					   firecracker, name);
+	char *found = strchr(name, '/') ? NULL : machine_find_program(beside);
+
+	return found ? found : find_program(name);
+}
+
+static struct fault *probe_jailer(const struct config *config, const char *version,
+				  struct vmm_choice *choice)
+{
+	AUTO_BUF said = BUF_INIT;
+
+	if (geteuid() || strcmp(config->jailer_enabled, "yes"))
+		return NULL;
+	choice->jailer = find_jailer(config->jailer_bin, choice->program);
+	if (!choice->jailer)
+		return fault_hint(fault_new(F_MISSING, "Firecracker's jailer is not installed (no "
+					    "program '%s')", config->jailer_bin),
+				  "Put it beside Firecracker, or go without: BANGER_JAILER_ENABLED=no");
+	TRY(trust_program(choice->jailer));
+	TRY(ask_version(choice->jailer, &said));
+	if (strncmp(said.data, "Jailer v", 8) || strcmp(said.data + 8, version))
+		return fault_hint(fault_new(F_UNSUPPORTED, "'%s' is of another version than "
+					    "Firecracker v%s", choice->jailer, version),
+				  "Install both from the same release.");
+	return NULL;
 }
 
 static struct fault *probe(const struct config *config, struct vmm_choice *choice)
 {
+	AUTO_BUF said = BUF_INIT;
+
 	choice->program = find_program(config->firecracker_bin);
 	if (!choice->program)
 		return fault_hint(fault_new(F_MISSING, "Firecracker is not installed (no program "
@@ -83,9 +119,10 @@ static struct fault *probe(const struct config *config, struct vmm_choice *choic
 				  "Put a release of it on PATH, or name it in BANGER_FIRECRACKER.");
 	TRY(trust_program(choice->program));
 	TRY(fault_wrap(machine_kvm_fault(), "Firecracker needs KVM"));
-	TRY(check_version(choice->program));
+	TRY(ask_version(choice->program, &said));
+	TRY(fault_wrap(fc_version_check(said.data), "'%s'", choice->program));
 	choice->kvm = true;
-	return NULL;
+	return probe_jailer(config, strchr(said.data, 'v') + 1, choice);
 }
 
 /* ------------------------------------------------------------------------------------ the process */
@@ -98,15 +135,14 @@ static char *in_dir(const char *dir, const char *name)
 static struct fault *find(const char *run_dir, const char *initrd_path, bool *found,
 			  struct process_id *process)
 {
-	AUTO_FREE char *api = run_dir ? in_dir(run_dir, FC_API_SOCKET) : NULL;
-	AUTO_FREE char *log = NULL;
+	AUTO_FREE char *vm_dir = run_dir ? in_dir(run_dir, "vm")
+					 : xstrndup(initrd_path,
+						    (size_t)(strrchr(initrd_path, '/') - initrd_path));
+	AUTO_FREE char *value = run_dir ? in_dir(run_dir, FC_API_SOCKET)
+					: in_dir(vm_dir, VM_LOG_FILE);
 
-	*found = false;
-	if (api)
-		return process_find("--api-sock", api, found, process);
-	log = xasprintf("%.*s/" VM_LOG_FILE, (int)(strrchr(initrd_path, '/') - initrd_path),
-			initrd_path);
-	return process_find("--log-path", log, found, process);
+	TRY(process_find(run_dir ? "--api-sock" : "--log-path", value, found, process));
+	return *found ? NULL : jail_find(vm_dir, found, process);
 }
 
 struct fault *fc_clear_socket(const char *path)
@@ -169,23 +205,49 @@ static struct fault *tail_of(const char *path)
 
 struct attempt {
 	char *api, *vsock, *err; /* owned paths */
+	struct strings args;	 /* owned */
+	struct jail jail;
+	struct fc_paths paths; /* borrowed */
 	struct child child;
 };
 
-static struct fault *spawn(const struct vmm_choice *choice, const struct vmm_machine *m,
-			   struct attempt *a)
+/* Everything before the process: its files, its arguments, its jail. */
+static struct fault *prepare(const struct vmm_choice *choice, const struct vmm_machine *m,
+			     struct attempt *a)
 {
-	const char *const argv[] = { choice->program, "--api-sock", a->api, "--id", m->id,
-				     "--log-path", m->log_path, "--level", "Info", NULL };
-	struct spawn s = { .argv = argv, .in = SPAWN_NULL, .out = m->console, .new_session = true };
 	AUTO_FD log = -1;
 	AUTO_FD metrics = -1;
+	AUTO_FREE char *program = realpath(choice->program, NULL);
+	const char *const args[] = { choice->program, "--api-sock", a->api, "--id", m->id,
+				     "--log-path", m->log_path, "--level", "Info" };
+
+	TRY(make_file(m->log_path, &log));
+	TRY(make_file(m->metrics_path, &metrics));
+	if (choice->jailer && program) {
+		TRY(jail_make(m, program, &a->jail));
+		jail_arguments(&a->jail, m, choice->jailer, program, &a->args);
+		a->paths = a->jail.paths;
+		return NULL;
+	}
+	TRY(fc_clear_socket(a->api));
+	TRY(fc_clear_socket(a->vsock));
+	for (size_t i = 0; i < ARRAY_LEN(args); i++)
+		strings_add(&a->args, args[i]);
+	a->paths = (struct fc_paths){ m->kernel_path, m->initrd_path, m->metrics_path, a->vsock,
+				      { NULL } };
+	for (size_t i = 0; i < m->n_disks; i++)
+		a->paths.disks[i] = m->disks[i].path;
+	return NULL;
+}
+
+static struct fault *spawn(const struct vmm_machine *m, struct attempt *a)
+{
+	struct spawn s = { .argv = (const char *const *)a->args.v, .in = SPAWN_NULL,
+			   .out = m->console, .new_session = true };
 	AUTO_FD err = -1;
 	struct fault *f;
 	mode_t mask;
 
-	TRY(make_file(m->log_path, &log));
-	TRY(make_file(m->metrics_path, &metrics));
 	TRY(make_file(a->err, &err));
 	s.err = err;
 	mask = umask(077); /* its sockets are for nobody else */
@@ -197,14 +259,11 @@ static struct fault *spawn(const struct vmm_choice *choice, const struct vmm_mac
 static struct fault *configure(const struct vmm_machine *m, struct attempt *a,
 			       struct process_id *process)
 {
-	struct fc_paths paths = { m->kernel_path, m->initrd_path, m->metrics_path, a->vsock, { 0 } };
 	struct fc_api *api = NULL;
 	struct fault *f;
 
-	for (size_t i = 0; i < m->n_disks; i++)
-		paths.disks[i] = m->disks[i].path;
 	TRY(fc_api_open(a->api, OPEN_WAIT_MS, a->child.pidfd, &api));
-	f = fc_configure(api, m, &paths);
+	f = fc_configure(api, m, &a->paths);
 	fc_api_close(api);
 	if (!f && !process_identify(a->child.pid, process))
 		f = fault_new(F_TOOL, "Firecracker ended at once");
@@ -216,9 +275,8 @@ static struct fault *attempt(const struct vmm_choice *choice, const struct vmm_m
 {
 	struct fault *f;
 
-	TRY(fc_clear_socket(a->api));
-	TRY(fc_clear_socket(a->vsock));
-	TRY(spawn(choice, m, a));
+	TRY(prepare(choice, m, a));
+	TRY(spawn(m, a));
 	f = configure(m, a, process);
 	if (!f) {
 		child_release(&a->child);
@@ -243,6 +301,8 @@ static struct fault *launch(const struct vmm_choice *choice, const struct vmm_ma
 	free(a.api);
 	free(a.vsock);
 	free(a.err);
+	strings_release(&a.args);
+	jail_release(&a.jail);
 	return f;
 }
 
@@ -358,6 +418,7 @@ const struct vmm_driver vmm_firecracker = {
 	.probe = probe,
 	.find = find,
 	.launch = launch,
+	.clean = jail_remove,
 	.power_button = power_button,
 	.stats = stats,
 	.grow_disk = grow_disk,

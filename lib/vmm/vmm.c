@@ -2,12 +2,16 @@
 #include "vmm/vmm.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "vmm/jailer.h"
 
 static const struct vmm_driver *const drivers[] = { &vmm_firecracker, &vmm_qemu };
 
 void vmm_choice_release(struct vmm_choice *choice)
 {
 	free(choice->program);
+	free(choice->jailer);
 	free(choice->note);
 	*choice = (struct vmm_choice){ 0 };
 }
@@ -67,4 +71,19 @@ struct fault *vmm_find_process(const char *name, const char *run_dir, const char
 	for (size_t i = 0; !*found && i < ARRAY_LEN(drivers); i++)
 		TRY(drivers[i]->find(run_dir, initrd_path, found, process));
 	return NULL;
+}
+
+struct fault *vmm_clean(int vm_dir)
+{
+	struct fault *f = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (drivers[i]->clean)
+			f = fault_attach(f, drivers[i]->clean(vm_dir));
+	return f;
+}
+
+uid_t vmm_owner(const struct vmm_choice *choice, const char *id)
+{
+	return choice->jailer ? jailer_uid(id) : geteuid();
 }

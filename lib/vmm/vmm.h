@@ -64,6 +64,7 @@ struct vmm_machine {
 struct vmm_choice {
 	const struct vmm_driver *driver;
 	char *program; /* absolute path, owned */
+	char *jailer;  /* the program that jails it, owned; NULL = it runs as this user */
 	bool kvm;	 /* else emulation */
 	char *note;	 /* owned; one honest sentence for the user, or NULL */
 };
@@ -105,6 +106,9 @@ struct vmm_driver {
 	 */
 	struct fault *(*launch)(const struct vmm_choice *choice, const struct vmm_machine *machine,
 				struct process_id *process);
+	/* clean() - remove what launch() made in the VM's directory @vm_dir (a borrowed descriptor) once
+	 * the process has gone.  Absent is success.  NULL = nothing to do. */
+	struct fault *(*clean)(int vm_dir);
 	/* power_button() - ask the guest politely through virtual hardware. */
 	struct fault *(*power_button)(const char *run_dir);
 	/* stats() - ask the running VMM, waiting at most @wait_ms.  NULL = the driver cannot. */
@@ -138,5 +142,10 @@ const struct vmm_driver *vmm_find(const char *name);
 /* vmm_find_process() - vmm_driver.find() of driver @name or, when @name is NULL, of all. */
 struct fault *vmm_find_process(const char *name, const char *run_dir, const char *initrd_path,
 			       bool *found, struct process_id *process) MUST_CHECK;
+
+/* vmm_clean() - clean() of all drivers, as it may not be known any more which one it was. */
+struct fault *vmm_clean(int vm_dir) MUST_CHECK;
+/* vmm_owner() - the user that the VMM of the VM with @id will run as: who has to own its tap. */
+uid_t vmm_owner(const struct vmm_choice *choice, const char *id);
 
 #endif

@@ -8,6 +8,7 @@ setup()
 {
 	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1 BANGER_VMM=firecracker
 	STUB=/usr/local/lib/stub_firecracker
+	command -v jailer > /dev/null || export BANGER_JAILER_ENABLED=no
 }
 
 teardown()
@@ -16,7 +17,9 @@ teardown()
 	for name in $("$BANGER" vm list -q); do
 		"$BANGER" vm delete -q "$name"
 	done
-	[ -z "$(pgrep -f 'firecracker --api-sock')" ]
+	[ -z "$(pgrep -x firecracker)" ]
+	[ -z "$(pgrep -x stub_firecracke)" ]
+	[ ! -e /sys/fs/cgroup/banger ]
 	[ -z "$(find /run/banger -mindepth 1 -maxdepth 1 -name '????????' 2> /dev/null)" ]
 	[ -z "$(ls -A /var/lib/banger/vms 2> /dev/null)" ]
 }
@@ -58,6 +61,56 @@ ended()
 	[ "$("$BANGER" vm exec a -- cat /root/3)" = 3 ]
 }
 
+@test "root's guest is jailed: its own user, root and limits, nothing copied, and no planted link is followed" {
+	need_real
+	command -v jailer > /dev/null || skip "the real jailer is absent: put it beside BANGER_FIRECRACKER"
+	"$BANGER" vm run -d --name a --net none
+	local pid uid jail=/var/lib/banger/vms/a/jail
+	pid=$(pgrep -x firecracker)
+	uid=$(stat -c %u "/proc/$pid")
+	[ "$uid" -ge $((0x70000000)) ]
+	[ "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")" = "$uid $uid $uid $uid" ]
+	[ "$(awk '/^CapEff:/ { print $2 }' "/proc/$pid/status")" = 0000000000000000 ]
+	[ "$(chroot "/proc/$pid/root" /firecracker --version | head -n 1)" = "$(firecracker --version | head -n 1)" ]
+	grep -q '^0::/banger/banger-' "/proc/$pid/cgroup"
+	[ "$(cat /sys/fs/cgroup/banger/banger-*/memory.max)" -gt $((256 << 20)) ]
+	[ "$(cat /sys/fs/cgroup/banger/banger-*/pids.max)" = 65 ]
+	# One inode under two names.
+	[ "$(stat -c %i "$jail"/firecracker/*/root/disk1)" = "$(stat -c %i /var/lib/banger/vms/a/work.ext4)" ]
+	# What a process that broke out of its guest could plant.
+	mkdir -p /root/precious
+	echo here > /root/precious/file
+	ln -s /root/precious "$jail"/firecracker/*/root/planted
+	ln -s / "$jail"/firecracker/*/root/run/slash
+	# Lost handles: it is found by its jail.
+	rm /var/lib/banger/vms/a/handles.json
+	[ "$("$BANGER" vm show a | jq -r .state)" = running ]
+	run "$BANGER" vm stop a
+	[ "$output" = "a: stopped" ]
+	[ ! -e "$jail" ]
+	[ "$(cat /root/precious/file)" = here ]
+	# A start that was killed half-way leaves a jail that the next one replaces.
+	mkdir -p "$jail/firecracker/banger-00000000/root"
+	"$BANGER" vm start a
+	[ ! -e "$jail/firecracker/banger-00000000" ]
+	rm -rf /root/precious
+}
+
+@test "a jailer that is missing or of another version is refused, and can be done without" {
+	need_real
+	run env BANGER_JAILER=/no/such/jailer "$BANGER" vm create --name a --net none
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"jailer is not installed"* ]]
+	printf '#!/bin/sh\necho Jailer v1.0.0\n' > /usr/local/bin/old-jailer
+	chmod 0755 /usr/local/bin/old-jailer
+	run env BANGER_JAILER=old-jailer "$BANGER" vm create --name a --net none
+	rm /usr/local/bin/old-jailer
+	[[ "$output" == *"another version than Firecracker"* ]]
+	BANGER_JAILER_ENABLED=no "$BANGER" vm run -d --name a --net none
+	[ "$(stat -c %u "/proc/$(pgrep -x firecracker)")" = 0 ]
+	[ "$("$BANGER" vm exec a -- uname)" = Linux ]
+}
+
 @test "a guest that reboots has ended, and so has one whose kernel panics, but not in the same words" {
 	need_real
 	"$BANGER" vm run -d --name a --net none
@@ -94,7 +147,7 @@ ended()
 }
 
 @test "a life cycle on the stand-in: the agent by vsock, stale sockets, lost handles" {
-	export BANGER_FIRECRACKER=$STUB
+	export BANGER_FIRECRACKER=$STUB BANGER_JAILER_ENABLED=no
 	"$BANGER" vm create --name a --net none
 	"$BANGER" vm start a
 	[ "$("$BANGER" vm exec a -- echo hello)" = hello ]
@@ -109,7 +162,7 @@ ended()
 }
 
 @test "a vsock that stays silent ends by the time limit" {
-	export BANGER_FIRECRACKER=$STUB STUB_FC_SILENT=1
+	export BANGER_FIRECRACKER=$STUB BANGER_JAILER_ENABLED=no STUB_FC_SILENT=1
 	"$BANGER" vm create --name a --net none
 	"$BANGER" vm start a
 	run timeout 60 "$BANGER" vm stop a
@@ -118,7 +171,7 @@ ended()
 }
 
 @test "what Firecracker cannot do is refused before anything is made" {
-	export BANGER_FIRECRACKER=$STUB
+	export BANGER_FIRECRACKER=$STUB BANGER_JAILER_ENABLED=no
 	run "$BANGER" vm create --name a --net user
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"firecracker has no user-mode network"* ]]

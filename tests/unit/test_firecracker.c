@@ -21,6 +21,7 @@
 #include "guest/client.h"
 #include "vmm/firecracker.h"
 #include "vmm/firecracker_api.h"
+#include "vmm/jailer.h"
 
 #define FIXTURE "tests/fixtures/firecracker_api.json"
 #define WAIT_MS 20000
@@ -110,7 +111,7 @@ static struct vmm_machine machine(int console)
 
 static struct fault *launch(const struct vmm_machine *m, struct process_id *process)
 {
-	struct vmm_choice choice = { &vmm_firecracker, program, true, NULL };
+	struct vmm_choice choice = { &vmm_firecracker, program, NULL, true, NULL };
 
 	return vmm_firecracker.launch(&choice, m, process);
 }
@@ -517,6 +518,64 @@ static void answers_to_connect(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* ----------------------------------------------------------------------------------------- jail */
+
+static bool has_pair(const struct strings *args, const char *option, const char *value)
+{
+	for (size_t i = 0; i + 1 < args->n; i++)
+		if (!strcmp(args->v[i], option) && !strcmp(args->v[i + 1], value))
+			return true;
+	return false;
+}
+
+static void a_jail_has_links_and_is_removed_without_following_any(void **state)
+{
+	struct vmm_machine m = machine(-1);
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FREE char *outside = make("outside");
+	AUTO_FREE char *planted = NULL;
+	AUTO_FREE char *inside = NULL;
+	AUTO_FREE char *uid = NULL;
+	struct strings args = { 0 };
+	struct stat st, theirs;
+	struct jail jail;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	close(open(log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	close(open(metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	m.disks[2].path = kernel;
+	must(jail_make(&m, "/usr/bin/firecracker-v1", &jail));
+	assert_int_equal(jail.uid, 0x71234567);
+	assert_string_equal(jail.paths.disks[1], "/disk1");
+	inside = xasprintf("%s/jail/firecracker-v1/banger-01234567/root/disk1", top);
+	assert_int_equal(stat(inside, &st), 0);
+	assert_int_equal(stat(work, &theirs), 0);
+	assert_int_equal(st.st_ino, theirs.st_ino);
+	assert_int_equal(st.st_uid, jail.uid);
+	/* What other VMs use as well stays root's. */
+	assert_int_equal(stat(kernel, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	jail_arguments(&jail, &m, "/usr/bin/jailer", "/usr/bin/firecracker-v1", &args);
+	uid = xasprintf("%u", 0x71234567u);
+	assert_true(has_pair(&args, "--id", "banger-01234567"));
+	assert_true(has_pair(&args, "--uid", uid));
+	assert_true(has_pair(&args, "--gid", uid));
+	assert_true(has_pair(&args, "--cgroup-version", "2")); /* the jailer's own default is 1 */
+	assert_true(has_pair(&args, "--parent-cgroup", "banger"));
+	assert_true(has_pair(&args, "--api-sock", "/api"));
+	strings_release(&args);
+	planted = xasprintf("%s/jail/firecracker-v1/banger-01234567/root/planted", top);
+	assert_int_equal(symlink(outside, planted), 0);
+	must(jail_remove(dir));
+	must(jail_remove(dir));
+	assert_int_equal(access(outside, F_OK), 0);
+	assert_int_equal(access(work, F_OK), 0);
+	assert_int_equal(access(inside, F_OK), -1);
+	jail_release(&jail);
+}
+
 /* ---------------------------------------------------------------------------------- single things */
 
 static void reasons(void **state)
@@ -587,6 +646,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_agent_answers_several_clients_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_silent_vsock_ends_by_the_time_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_to_connect, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_jail_has_links_and_is_removed_without_following_any,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_are_sums_of_all_lines, setup, teardown),
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(versions),
