@@ -65,7 +65,8 @@ ended()
 	need_real
 	command -v jailer > /dev/null || skip "the real jailer is absent: put it beside BANGER_FIRECRACKER"
 	"$BANGER" vm run -d --name a --net none
-	local pid uid jail=/var/lib/banger/vms/a/jail
+	local pid uid root jail=/var/lib/banger/vms/a/jail
+	root=$(echo "$jail"/firecracker/*/root)
 	pid=$(pgrep -x firecracker)
 	uid=$(stat -c %u "/proc/$pid")
 	[ "$uid" -ge $((0x70000000)) ]
@@ -76,12 +77,12 @@ ended()
 	[ "$(cat /sys/fs/cgroup/banger/banger-*/memory.max)" -gt $((256 << 20)) ]
 	[ "$(cat /sys/fs/cgroup/banger/banger-*/pids.max)" = 65 ]
 	# One inode under two names.
-	[ "$(stat -c %i "$jail"/firecracker/*/root/disk1)" = "$(stat -c %i /var/lib/banger/vms/a/work.ext4)" ]
+	[ "$(stat -c %i "$root/disk1")" = "$(stat -c %i /var/lib/banger/vms/a/work.ext4)" ]
 	# What a process that broke out of its guest could plant.
 	mkdir -p /root/precious
 	echo here > /root/precious/file
-	ln -s /root/precious "$jail"/firecracker/*/root/planted
-	ln -s / "$jail"/firecracker/*/root/run/slash
+	ln -s /root/precious "$root/planted"
+	ln -s / "$root/run/slash"
 	# Lost handles: it is found by its jail.
 	rm /var/lib/banger/vms/a/handles.json
 	[ "$("$BANGER" vm show a | jq -r .state)" = running ]
