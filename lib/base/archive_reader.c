@@ -27,7 +27,8 @@
 	X(archive_entry_rdevmajor) X(archive_entry_rdevminor) X(archive_entry_size) \
 	X(archive_entry_symlink) X(archive_entry_uid) X(archive_entry_xattr_count) \
 	X(archive_entry_xattr_next) X(archive_entry_xattr_reset) X(archive_errno) \
-	X(archive_error_string) X(archive_read_data_block) X(archive_read_free) \
+	X(archive_error_string) X(archive_read_append_filter) \
+	X(archive_read_data_block) X(archive_read_free) \
 	X(archive_read_new) X(archive_read_next_header) X(archive_read_open) \
 	X(archive_read_open_fd) X(archive_read_support_filter_bzip2) \
 	X(archive_read_support_filter_gzip) X(archive_read_support_filter_lz4) \
@@ -118,7 +119,45 @@ static la_ssize_t read_source(struct archive *a, void *context, const void **dat
 	return (la_ssize_t)len;
 }
 
-static void choose_formats(struct archive *a, unsigned int formats)
+/* -- compression -- */
+
+static const struct packing {
+	const char *name;
+	int filter; /* libarchive's number */
+	const char *magic;
+	size_t magic_len;
+} packings[] = {
+	[PACKED_NOT] = {"none", ARCHIVE_FILTER_NONE, "", 0},
+	[PACKED_GZIP] = {"gzip", ARCHIVE_FILTER_GZIP, "\x1f\x8b\x08", 3},
+	[PACKED_BZIP2] = {"bzip2", ARCHIVE_FILTER_BZIP2, "BZh", 3},
+	[PACKED_XZ] = {"xz", ARCHIVE_FILTER_XZ, "\xfd" "7zXZ", 6},
+	[PACKED_LZMA] = {"lzma", ARCHIVE_FILTER_LZMA, "\x5d\0\0", 3},
+	[PACKED_ZSTD] = {"zstd", ARCHIVE_FILTER_ZSTD, "\x28\xb5\x2f\xfd", 4},
+	[PACKED_LZ4] = {"lz4", ARCHIVE_FILTER_LZ4, "\x04\x22\x4d\x18", 4},
+};
+
+enum archive_packing archive_packing(const void *head, size_t len)
+{
+	const char *bytes = head;
+
+	for (size_t i = PACKED_GZIP; i < ARRAY_LEN(packings); i++) {
+		if (len < packings[i].magic_len ||
+		    memcmp(bytes, packings[i].magic, packings[i].magic_len))
+			continue;
+		/* A tar whose first file is called "]" has zeros here, where lzma has a size. */
+		if (i == PACKED_LZMA && (len < 5 || (!bytes[3] && !bytes[4])))
+			continue;
+		return (enum archive_packing)i;
+	}
+	return PACKED_NOT;
+}
+
+const char *archive_packing_name(enum archive_packing packing)
+{
+	return packings[packing].name;
+}
+
+static void choose_filters(struct archive *a)
 {
 	lib.archive_read_support_filter_gzip(a);
 	lib.archive_read_support_filter_bzip2(a);
@@ -126,6 +165,10 @@ static void choose_formats(struct archive *a, unsigned int formats)
 	lib.archive_read_support_filter_lzma(a);
 	lib.archive_read_support_filter_zstd(a);
 	lib.archive_read_support_filter_lz4(a);
+}
+
+static void choose_formats(struct archive *a, unsigned int formats)
+{
 	lib.archive_read_support_format_empty(a);
 	if (formats & ARCHIVE_TAR)
 		lib.archive_read_support_format_tar(a);
@@ -151,10 +194,16 @@ static struct archive_reader *reader_new(unsigned int formats, const char *what)
 	return r;
 }
 
+/* A stream that fails in its first bytes looks to libarchive like an empty archive. */
+static bool failed_at_once(const struct archive_reader *r)
+{
+	return r->source_fault || lib.archive_errno(r->archive);
+}
+
 static struct fault *reader_opened(struct archive_reader *r, int result,
 				   struct archive_reader **out)
 {
-	if (result != ARCHIVE_OK) {
+	if (result != ARCHIVE_OK || failed_at_once(r)) {
 		struct fault *f = reader_fault(r);
 
 		archive_reader_free(r);
@@ -162,6 +211,13 @@ static struct fault *reader_opened(struct archive_reader *r, int result,
 	}
 	*out = r;
 	return NULL;
+}
+
+static struct fault *open_source(struct archive_reader *r, const struct archive_source *source,
+				 struct archive_reader **out)
+{
+	r->source = *source;
+	return reader_opened(r, lib.archive_read_open(r->archive, r, NULL, read_source, NULL), out);
 }
 
 struct fault *archive_reader_open(const struct archive_source *source, unsigned int formats,
@@ -172,8 +228,23 @@ struct fault *archive_reader_open(const struct archive_source *source, unsigned 
 
 	TRY(library_load(&library));
 	r = reader_new(formats, what);
-	r->source = *source;
-	return reader_opened(r, lib.archive_read_open(r->archive, r, NULL, read_source, NULL), out);
+	choose_filters(r->archive);
+	return open_source(r, source, out);
+}
+
+struct fault *archive_reader_open_packed(const struct archive_source *source,
+					 enum archive_packing packing, unsigned int formats,
+					 const char *what, struct archive_reader **out)
+{
+	IN_C_LOCALE;
+	struct archive_reader *r;
+
+	TRY(library_load(&library));
+	r = reader_new(formats, what);
+	if (packing != PACKED_NOT &&
+	    lib.archive_read_append_filter(r->archive, packings[packing].filter) != ARCHIVE_OK)
+		return reader_opened(r, ARCHIVE_FATAL, out);
+	return open_source(r, source, out);
 }
 
 struct fault *archive_reader_open_fd(int fd, unsigned int formats, const char *what,
@@ -184,6 +255,7 @@ struct fault *archive_reader_open_fd(int fd, unsigned int formats, const char *w
 
 	TRY(library_load(&library));
 	r = reader_new(formats, what);
+	choose_filters(r->archive);
 	return reader_opened(r, lib.archive_read_open_fd(r->archive, fd, READ_BLOCK), out);
 }
 

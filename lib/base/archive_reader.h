@@ -44,13 +44,34 @@ struct archive_source {
 	void *context;
 };
 
+/* How a stream is compressed. */
+enum archive_packing {
+	PACKED_NOT,
+	PACKED_GZIP,
+	PACKED_BZIP2,
+	PACKED_XZ,
+	PACKED_LZMA,
+	PACKED_ZSTD,
+	PACKED_LZ4,
+};
+#define ARCHIVE_PACKING_HEAD 16 /* bytes that are enough to tell */
+/* archive_packing() - by a stream's first bytes: ARCHIVE_PACKING_HEAD of them, or all. */
+enum archive_packing archive_packing(const void *head, size_t len);
+/* "gzip", "none"; static. */
+const char *archive_packing_name(enum archive_packing packing);
+
 /*
  * archive_reader_open() - start reading from @source; decompression (none, gzip, bzip2, xz, lzma,
  * zstd, lz4) is recognised by content.  @formats: archive_formats or'ed.  @what: for messages.
  */
 struct fault *archive_reader_open(const struct archive_source *source, unsigned int formats,
 				  const char *what, struct archive_reader **out) MUST_CHECK;
-/* The same from @fd (borrowed), from its current offset. */
+/* The same for a stream that is compressed in just this way; what it unpacks to is not looked at
+ * for another compression. */
+struct fault *archive_reader_open_packed(const struct archive_source *source,
+					 enum archive_packing packing, unsigned int formats,
+					 const char *what, struct archive_reader **out) MUST_CHECK;
+/* As archive_reader_open(), from @fd (borrowed), from its current offset. */
 struct fault *archive_reader_open_fd(int fd, unsigned int formats, const char *what,
 				     struct archive_reader **out) MUST_CHECK;
 /* archive_reader_next() - the next entry; *@end is true after the last one. F_CORRUPT. */

@@ -45,30 +45,10 @@ struct fault *blob_rewind(struct blob *b) MUST_CHECK;
 struct fault *blob_finish(struct blob *b) MUST_CHECK;
 void blob_free(struct blob *b);
 
-/*
- * A decompressed view of a blob, hashed after decompression: for layers whose only known digest is
- * that of the uncompressed archive.
- */
-struct plain_blob;
-struct fault *plain_blob_open(struct blob *b, const char *hex, const char *what,
-			      struct plain_blob **out) MUST_CHECK;
-struct archive_source plain_blob_source(struct plain_blob *p);
-/* plain_blob_finish() - as blob_finish(), for the decompressed bytes; not for the blob below. */
-struct fault *plain_blob_finish(struct plain_blob *p) MUST_CHECK;
-void plain_blob_free(struct plain_blob *p);
-
-/* blob_is_compressed() - do these first bytes belong to a compressed stream? */
-bool blob_is_compressed(const void *head, size_t len);
-
 static inline void blob_cleanup(struct blob **b)
 {
 	blob_free(*b);
 }
-static inline void plain_blob_cleanup(struct plain_blob **p)
-{
-	plain_blob_free(*p);
-}
-#define AUTO_BLOB	__attribute__((cleanup(blob_cleanup))) struct blob *
-#define AUTO_PLAIN_BLOB __attribute__((cleanup(plain_blob_cleanup))) struct plain_blob *
+#define AUTO_BLOB __attribute__((cleanup(blob_cleanup))) struct blob *
 
 #endif

@@ -342,32 +342,50 @@ static struct fault *read_layer(struct image_builder *b, struct archive_reader *
 	}
 }
 
+static struct fault *read_unpacked(struct image_builder *b, struct unpack *u, const char *what,
+				   struct progress *progress)
+{
+	struct archive_source plain = unpack_source(u);
+	struct archive_reader *r = NULL;
+	struct fault *f;
+
+	/* What was unpacked once is an archive: more layers of compression would escape all limits. */
+	TRY(archive_reader_open_packed(&plain, PACKED_NOT, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r));
+	f = read_layer(b, r, what, progress);
+	archive_reader_free(r);
+	return f;
+}
+
 /* @stop: what makes @source give up waiting; NULL when it has nothing of the kind. */
 static struct fault *add_layer(struct image_builder *b, const struct archive_source *source,
-			       atomic_bool *stop, const char *what, struct progress *progress)
+			       atomic_bool *stop, const struct image_layer *layer,
+			       struct progress *progress)
 {
-	struct archive_reader *r = NULL;
-	struct archive_source plain;
 	struct unpack *u = NULL;
 	struct fault *f;
 
 	TRY(merge_layer(b->m));
-	TRY(unpack_open(source, what, &b->budget, &u));
-	plain = unpack_source(u);
-	f = archive_reader_open(&plain, ARCHIVE_TAR | ARCHIVE_CPIO, what, &r);
+	TRY(unpack_open(source, layer, &b->budget, &u));
+	f = read_unpacked(b, u, layer->what, progress);
 	if (!f)
-		f = read_layer(b, r, what, progress);
-	archive_reader_free(r);
+		f = unpack_check(u);
 	if (stop)
 		atomic_store(stop, true);
 	unpack_close(u);
 	return f;
 }
 
+struct fault *image_builder_known_layer(struct image_builder *b,
+					const struct archive_source *source,
+					const struct image_layer *layer, struct progress *progress)
+{
+	return add_layer(b, source, NULL, layer, progress);
+}
+
 struct fault *image_builder_layer(struct image_builder *b, const struct archive_source *source,
 				  const char *what, struct progress *progress)
 {
-	return add_layer(b, source, NULL, what, progress);
+	return add_layer(b, source, NULL, &(struct image_layer){.what = what}, progress);
 }
 
 struct fault *image_builder_layer_fd(struct image_builder *b, int fd, const char *what,
@@ -375,7 +393,8 @@ struct fault *image_builder_layer_fd(struct image_builder *b, int fd, const char
 {
 	struct fd_source file = {.fd = fd, .what = what};
 	struct archive_source source = {fd_source_read, &file};
-	struct fault *f = add_layer(b, &source, &file.stop, what, progress);
+	struct fault *f = add_layer(b, &source, &file.stop, &(struct image_layer){.what = what},
+				    progress);
 
 	fd_source_release(&file);
 	return f;

@@ -39,6 +39,18 @@ struct image_summary {
 };
 void image_summary_release(struct image_summary *summary);
 
+/* What is known of a layer before it is read; strings borrowed. */
+struct image_layer {
+	const char *what;    /* in messages: "layer 2 of 'alpine'" */
+	const char *digest;  /* "sha256:<hex>" as stored, NULL = unknown; the caller's to check */
+	const char *diff_id; /* "sha256:<hex>" of it unpacked, NULL = unknown: not checked */
+	/*
+	 * A stranger's, who shall not choose how much memory it takes: none but gzip and zstd are
+	 * unpacked, zstd with a window of at most 32 MiB.
+	 */
+	bool foreign;
+};
+
 /* image_builder_open() - @rootfs_fd: a regular file, borrowed until image_builder_free(). */
 struct fault *image_builder_open(int rootfs_fd, const struct image_builder_options *options,
 				 struct image_builder **out) MUST_CHECK;
@@ -54,7 +66,17 @@ struct fault *image_builder_open(int rootfs_fd, const struct image_builder_optio
  */
 struct fault *image_builder_layer(struct image_builder *b, const struct archive_source *source,
 				  const char *what, struct progress *progress) MUST_CHECK;
-/* The same from @fd (borrowed), from its current offset; quicker when it is a plain tar file. */
+/*
+ * The same for one of which more is known.  With a diff_id it is read to the end of what it unpacks
+ * to.  Also returns F_CORRUPT when the diff_id is not the right one; F_UNSUPPORTED a foreign layer
+ * that is compressed in a way that would take too much memory.
+ */
+struct fault *image_builder_known_layer(struct image_builder *b,
+					const struct archive_source *source,
+					const struct image_layer *layer,
+					struct progress *progress) MUST_CHECK;
+/* As image_builder_layer(), from @fd (borrowed), from its current offset; quicker when it is a plain
+ * tar file. */
 struct fault *image_builder_layer_fd(struct image_builder *b, int fd, const char *what,
 				     struct progress *progress) MUST_CHECK;
 

@@ -19,8 +19,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "image/blob.h"
-#include "image/oci.h"
 
 #define THREADS	   3
 #define TICK_MS	   100
@@ -57,6 +55,7 @@ struct fetch {
 	pthread_t threads[THREADS];
 	size_t n_threads;
 	atomic_bool stop;
+	atomic_bool spoiled; /* set before `stop`: what the reader had read was no layer */
 	struct fault *fault; /* owned: the first one */
 	bool failed, damaged;
 	char *chunk; /* the reader's, owned */
@@ -132,6 +131,13 @@ static struct fault *take_over(struct layer *l)
 	return NULL;
 }
 
+static void set_damaged(struct fetch *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->damaged = true;
+	pthread_mutex_unlock(&f->lock);
+}
+
 static struct fault *verdict(struct layer *l)
 {
 	char got[SHA256_HEX_LEN + 1];
@@ -140,11 +146,8 @@ static struct fault *verdict(struct layer *l)
 	if (!strcmp(got, l->given->hex))
 		return NULL;
 	blob_part_discard(l->fetch->cache, l->given->hex);
-	if (l->resumed) { /* then it may be the old bytes that are wrong */
-		pthread_mutex_lock(&l->fetch->lock);
-		l->fetch->damaged = true;
-		pthread_mutex_unlock(&l->fetch->lock);
-	}
+	if (l->resumed) /* then it may be the old bytes that are wrong */
+		set_damaged(l->fetch);
 	return fault_new(F_CORRUPT, "%s does not match its digest: it should be sha256:%s but is "
 			 "sha256:%s", l->given->what, l->given->hex, got);
 }
@@ -226,6 +229,18 @@ static struct fault *wait_for_lock(struct layer *l, struct lock *lock)
 	}
 }
 
+/*
+ * What a killed pull left may be garbage.  The reader sees that before there is a verdict on the
+ * whole, and a part that were kept would be garbage again the next time.
+ */
+static void drop_spoiled(struct layer *l)
+{
+	if (!l->resumed || !atomic_load(&l->fetch->spoiled) || !l->read_at)
+		return;
+	blob_part_discard(l->fetch->cache, l->given->hex);
+	set_damaged(l->fetch);
+}
+
 static struct fault *get_layer(struct layer *l, struct http_client *client)
 {
 	struct lock lock = LOCK_INIT;
@@ -236,8 +251,11 @@ static struct fault *get_layer(struct layer *l, struct http_client *client)
 	if (!l->fetch->registry)
 		return fault_new(F_NOT_FOUND, "%s is not in the cache", l->given->what);
 	TRY(wait_for_lock(l, &lock));
-	if (lock.fd >= 0 && !find_cached(l))
+	if (lock.fd >= 0 && !find_cached(l)) {
 		f = download(l, client);
+		if (f)
+			drop_spoiled(l);
+	}
 	blob_cache_unlock(l->fetch->cache, l->given->hex, &lock);
 	return f;
 }
@@ -335,37 +353,6 @@ static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum s
 	return fault;
 }
 
-/*
- * What a killed pull left may be garbage, so @blame (stolen) only stands once the download has the
- * right digest; until that is known it is waited for.
- */
-static struct fault *blame_when_whole(struct layer *l, struct fault *blame)
-{
-	struct fetch *f = l->fetch;
-	bool failed;
-
-	if (!blame)
-		return NULL;
-	pthread_mutex_lock(&f->lock);
-	while (!f->failed && l->state == GROWING && !cancel_signal())
-		wait_tick(f);
-	failed = f->failed;
-	pthread_mutex_unlock(&f->lock);
-	if (!failed)
-		return blame;
-	fault_free(blame);
-	return fault_new(F_CANCELLED, "fetching the image was given up");
-}
-
-/* At the beginning of a layer: a plain archive must have the digest of what it unpacks to. */
-static struct fault *check_plain(const struct layer *l, const char *head, size_t len)
-{
-	if (blob_is_compressed(head, len) || !strcmp(oci_digest_hex(l->given->diff_id), l->given->hex))
-		return NULL;
-	return fault_new(F_CORRUPT, "%s is not compressed, but its digest and its diff_id differ",
-			 l->given->what);
-}
-
 static struct fault *read_layer(void *context, const void **data, size_t *len)
 {
 	struct layer *l = context;
@@ -388,8 +375,6 @@ static struct fault *read_layer(void *context, const void **data, size_t *len)
 		return fault_sys(F_SYS, "reading %s", l->given->what);
 	if (!n)
 		return fault_new(F_CORRUPT, "%s has become shorter in the cache", l->given->what);
-	if (!l->read_at)
-		TRY(blame_when_whole(l, check_plain(l, f->chunk, (size_t)n)));
 	if (state == CACHED && !l->read_sha)
 		l->read_sha = sha256_new();
 	if (l->read_sha)
@@ -524,6 +509,8 @@ static void join_threads(struct fetch *f)
 
 struct fault *fetch_end(struct fetch *f, struct fault *first, bool *damaged)
 {
+	if (first && (fault_kind(first) == F_CORRUPT || fault_kind(first) == F_UNSUPPORTED))
+		atomic_store(&f->spoiled, true);
 	join_threads(f);
 	if (first && f->fault && fault_kind(first) == F_CANCELLED) {
 		fault_free(first);

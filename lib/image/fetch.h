@@ -21,10 +21,9 @@
 struct fetch;
 
 struct fetch_layer {
-	const char *hex;     /* SHA-256 of the layer as stored; borrowed */
-	const char *diff_id; /* "sha256:<hex>" of it unpacked; borrowed */
-	const char *what;    /* for messages: "layer 2 of 'alpine'"; borrowed */
-	uint64_t size;	     /* bytes as stored */
+	const char *hex;  /* SHA-256 of the layer as stored; borrowed */
+	const char *what; /* for messages: "layer 2 of 'alpine'"; borrowed */
+	uint64_t size;	  /* bytes as stored */
 };
 
 /*

@@ -96,72 +96,40 @@ static struct fault *choose_name(struct import *im)
 
 /* -------------------------------------------------------------------------------------- layers */
 
-/* One layer's bytes on their way to the builder. */
-struct layer_stream {
-	struct blob *blob;	   /* as stored; hashed when its digest is known */
-	struct plain_blob *plain; /* decompressed and hashed, when only that digest is known */
-};
-
-static void layer_stream_release(struct layer_stream *s)
-{
-	plain_blob_free(s->plain);
-	blob_free(s->blob);
-}
-
+/* A stored layer: its digest is checked while it is read, when it has one. */
 static struct fault *open_layer(const struct import *im, const struct oci_layer *layer,
-				const char *what, struct layer_stream *s)
+				const char *what, struct blob **out)
 {
 	struct vault_part part = VAULT_PART_INIT;
 	const char *digest = layer->digest;
-	char head[16];
+	char head[ARCHIVE_PACKING_HEAD];
 	ssize_t n;
-	bool packed;
 
 	TRY(vault_open(&im->source.vault, layer->path, &part));
 	n = pread(part.fd, head, part.size < sizeof(head) ? part.size : sizeof(head),
 		  (off_t)part.offset);
-	packed = n > 0 && blob_is_compressed(head, (size_t)n);
-	/* The diff_id of a compressed layer with a known digest is not checked: it would take a
-	 * second hash over all that is unpacked and could only show a mistake of the image's maker. */
-	if (!packed && digest && strcmp(digest, layer->diff_id)) {
-		vault_part_release(&part);
-		return fault_new(F_CORRUPT, "%s is not compressed, but its digest and its diff_id "
-				 "differ", what);
-	}
-	if (!packed)
+	if (n >= 0 && archive_packing(head, (size_t)n) == PACKED_NOT)
 		digest = layer->diff_id;
-	s->blob = blob_of_part(&part, digest ? oci_digest_hex(digest) : NULL, what,
-			       im->options->progress);
-	if (digest)
-		return NULL;
-	return plain_blob_open(s->blob, oci_digest_hex(layer->diff_id), what, &s->plain);
-}
-
-static struct fault *feed_layer(struct image_builder *builder, const struct layer_stream *s,
-				const char *what)
-{
-	struct archive_source from = s->plain ? plain_blob_source(s->plain) : blob_source(s->blob);
-
-	TRY(image_builder_layer(builder, &from, what, NULL));
-	if (s->plain)
-		TRY(plain_blob_finish(s->plain));
-	return blob_finish(s->blob);
+	*out = blob_of_part(&part, digest ? oci_digest_hex(digest) : NULL, what,
+			    im->options->progress);
+	return NULL;
 }
 
 static struct fault *add_layer(const struct import *im, struct image_builder *builder, size_t i)
 {
 	const struct oci_layer *layer = (const struct oci_layer *)im->chosen.layers.v + i;
 	AUTO_FREE char *what = xasprintf("layer %zu of %s", i + 1, im->source.what);
-	struct layer_stream stream = { 0 };
-	struct fault *f;
+	struct image_layer known = { .what = what, .digest = layer->digest,
+				     .diff_id = layer->diff_id };
+	struct archive_source from;
+	AUTO_BLOB blob = NULL;
 
 	progress_stage(im->options->progress, "%s: layer %zu of %zu", im->name,
 		       im->chosen.layers.n - i, im->chosen.layers.n);
-	f = open_layer(im, layer, what, &stream);
-	if (!f)
-		f = feed_layer(builder, &stream, what);
-	layer_stream_release(&stream);
-	return f;
+	TRY(open_layer(im, layer, what, &blob));
+	from = blob_source(blob);
+	TRY(image_builder_known_layer(builder, &from, &known, NULL));
+	return blob_finish(blob);
 }
 
 static struct fault *add_layers(const struct import *im, struct image_builder *builder)

@@ -39,7 +39,6 @@ static void list_layers(struct pull *p)
 
 		p->layers[i] = (struct fetch_layer){
 			.hex = oci_digest_hex(descriptor_at(p, from)->digest),
-			.diff_id = p->image.config.diff_ids.v[from],
 			.what = xasprintf("layer %zu of '%s'", from + 1,
 					  p->options->reference->repository),
 			.size = descriptor_at(p, from)->size,
@@ -92,10 +91,16 @@ static struct fault *add_layer(struct pull *p, struct fetch *fetch, struct image
 {
 	struct archive_source from = fetch_source(fetch, i);
 	AUTO_FREE char *size = text_size(p->layers[i].size);
+	struct image_layer known = {
+		.what = p->layers[i].what,
+		.digest = descriptor_at(p, p->n - 1 - i)->digest,
+		.diff_id = p->image.config.diff_ids.v[p->n - 1 - i],
+		.foreign = true,
+	};
 
 	progress_stage(p->options->progress, "%s: layer %zu of %zu, %s", p->name, p->n - i, p->n,
 		       size);
-	TRY(image_builder_layer(builder, &from, p->layers[i].what, NULL));
+	TRY(image_builder_known_layer(builder, &from, &known, NULL));
 	return fetch_finish(fetch, i);
 }
 

@@ -3,6 +3,9 @@
  * Theory of operation.  The thread fills the slots of a ring in turn and waits while all are full;
  * the reader hands out one slot at a time and frees it when it asks for the next.  Whoever waits is
  * woken by the other side; `stop` wakes the thread for good.
+ *
+ * What comes out is hashed by whoever has less to do: gzip keeps the thread busier than the files
+ * keep the reader; with anything else it is the reader who is late.
  */
 #include "image/unpack.h"
 
@@ -13,6 +16,9 @@
 #include <string.h>
 
 #include "base/cancel.h"
+#include "base/sha256.h"
+#include "image/oci.h"
+#include "image/zstd_guard.h"
 
 #define SLOTS	   8u
 #define SLOT_BYTES (128u * 1024)
@@ -25,11 +31,16 @@ struct slot {
 
 struct unpack {
 	struct archive_source from; /* context borrowed */
+	const struct image_layer *layer; /* borrowed */
 	char *what;		    /* owned */
 	uint64_t *budget;	    /* borrowed */
+	enum archive_packing packing;
+	struct zstd_guard guard;
+	struct sha256 *sha;	    /* owned; of what comes out, NULL when nobody asks */
 	uint64_t in, out;	    /* bytes so far */
-	const void *head;	    /* borrowed from the source: read, but not yet handed out */
+	const void *head;	    /* borrowed: read, but not yet handed out */
 	size_t head_len;
+	struct buf head_parts;	    /* the head when it came in pieces */
 	bool threaded;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -50,11 +61,31 @@ static struct fault *read_input(void *context, const void **data, size_t *len)
 		*data = u->head;
 		*len = u->head_len;
 		u->head_len = 0;
-		u->in += *len;
-		return NULL;
+	} else {
+		TRY(u->from.read(u->from.context, data, len));
 	}
-	TRY(u->from.read(u->from.context, data, len));
 	u->in += *len;
+	if (u->layer->foreign && u->packing == PACKED_ZSTD)
+		return zstd_guard_look(&u->guard, *data, *len, u->layer->what);
+	return NULL;
+}
+
+/* Enough bytes to tell the compression by: a source may hand out less at a time. */
+static struct fault *read_head(struct unpack *u)
+{
+	const void *data;
+	size_t len;
+
+	TRY(u->from.read(u->from.context, &u->head, &u->head_len));
+	if (!u->head_len || u->head_len >= ARCHIVE_PACKING_HEAD)
+		return NULL;
+	buf_add(&u->head_parts, u->head, u->head_len);
+	do {
+		TRY(u->from.read(u->from.context, &data, &len));
+		buf_add(&u->head_parts, data, len);
+	} while (len && u->head_parts.len < ARCHIVE_PACKING_HEAD);
+	u->head = u->head_parts.data;
+	u->head_len = u->head_parts.len;
 	return NULL;
 }
 
@@ -72,25 +103,20 @@ static struct fault *check_expansion(struct unpack *u, size_t len)
 	return NULL;
 }
 
-static bool is_compressed(const void *head, size_t len)
+/* What strangers may send: xz and its like take as much memory as the sender wants. */
+static struct fault *check_packing(const struct unpack *u)
 {
-	static const struct {
-		const char *magic;
-		size_t len;
-	} known[] = {
-		{"\x1f\x8b", 2},	 /* gzip */
-		{"\x28\xb5\x2f\xfd", 4}, /* zstd */
-		{"\xfd"
-		 "7zXZ",
-		 6},			 /* xz */
-		{"BZh", 3},		 /* bzip2 */
-		{"\x04\x22\x4d\x18", 4}, /* lz4 */
-	};
+	const struct image_layer *l = u->layer;
 
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (len >= known[i].len && !memcmp(head, known[i].magic, known[i].len))
-			return true;
-	return false;
+	if (u->packing == PACKED_NOT && l->digest && l->diff_id && strcmp(l->digest, l->diff_id))
+		return fault_new(F_CORRUPT,
+				 "%s is not compressed, but its digest and its diff_id differ",
+				 l->what);
+	if (!l->foreign || u->packing == PACKED_NOT || u->packing == PACKED_GZIP ||
+	    u->packing == PACKED_ZSTD)
+		return NULL;
+	return fault_new(F_UNSUPPORTED, "%s is compressed with %s: layers in a registry may be "
+			 "compressed with gzip or zstd", l->what, archive_packing_name(u->packing));
 }
 
 /* -- the thread -- */
@@ -134,6 +160,11 @@ static bool put_bytes(struct unpack *u, const char *data, size_t len)
 	return true;
 }
 
+static bool reader_hashes(const struct unpack *u)
+{
+	return u->sha && u->packing == PACKED_GZIP;
+}
+
 static struct fault *decompress(struct unpack *u, struct archive_reader *r)
 {
 	const void *data;
@@ -143,6 +174,8 @@ static struct fault *decompress(struct unpack *u, struct archive_reader *r)
 	do {
 		TRY(archive_reader_data(r, &data, &len, &offset));
 		TRY(check_expansion(u, len));
+		if (u->sha && !reader_hashes(u))
+			sha256_update(u->sha, data, len);
 	} while (len && put_bytes(u, data, len));
 	return NULL;
 }
@@ -155,7 +188,7 @@ static struct fault *run(struct unpack *u)
 	struct fault *f;
 	bool end;
 
-	TRY(archive_reader_open(&input, ARCHIVE_RAW, u->what, &r));
+	TRY(archive_reader_open_packed(&input, u->packing, ARCHIVE_RAW, u->what, &r));
 	f = archive_reader_next(r, &item, &end);
 	if (!f && !end)
 		f = decompress(u, r);
@@ -194,6 +227,8 @@ static struct fault *read_slot(struct unpack *u, const void **data, size_t *len)
 	*len = s->len;
 	u->holding = s->len; /* the end stays, for whoever asks again */
 	pthread_mutex_unlock(&u->lock);
+	if (*len && reader_hashes(u))
+		sha256_update(u->sha, *data, *len);
 	return *len ? NULL : steal_ptr(&u->fault);
 }
 
@@ -230,27 +265,59 @@ static struct fault *start(struct unpack *u)
 	return NULL;
 }
 
-struct fault *unpack_open(const struct archive_source *from, const char *what, uint64_t *budget,
-			  struct unpack **out)
+static struct fault *begin(struct unpack *u)
+{
+	TRY(fault_wrap(read_head(u), "reading %s", u->layer->what));
+	u->packing = archive_packing(u->head, u->head_len);
+	TRY(check_packing(u));
+	if (u->packing == PACKED_NOT)
+		return NULL;
+	if (u->layer->diff_id)
+		u->sha = sha256_new();
+	return start(u);
+}
+
+struct fault *unpack_open(const struct archive_source *from, const struct image_layer *layer,
+			  uint64_t *budget, struct unpack **out)
 {
 	struct unpack *u = xcalloc(1, sizeof(*u));
 	struct fault *f;
 
 	u->from = *from;
+	u->layer = layer;
 	u->budget = budget;
-	u->what = xasprintf("the compressed data of %s", what);
+	u->what = xasprintf("the compressed data of %s", layer->what);
+	buf_init(&u->head_parts);
+	zstd_guard_init(&u->guard);
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->moved, NULL);
-	f = u->from.read(u->from.context, &u->head, &u->head_len);
-	if (f)
-		f = fault_wrap(f, "reading %s", what);
-	else if (is_compressed(u->head, u->head_len))
-		f = start(u);
+	f = begin(u);
 	if (f)
 		unpack_close(u);
 	else
 		*out = u;
 	return f;
+}
+
+struct fault *unpack_check(struct unpack *u)
+{
+	const char *wanted = u->layer->diff_id;
+	char got[SHA256_HEX_LEN + 1];
+	const void *data;
+	size_t len;
+
+	if (!u->sha)
+		return NULL;
+	do {
+		TRY(cancel_check());
+		TRY(read_output(u, &data, &len));
+	} while (len);
+	sha256_finish(steal_ptr(&u->sha), got);
+	if (!strcmp(got, oci_digest_hex(wanted)))
+		return NULL;
+	return fault_new(F_CORRUPT,
+			 "what %s unpacks to does not match its digest, the diff_id: it should be "
+			 "%s but is sha256:%s", u->layer->what, wanted, got);
 }
 
 void unpack_close(struct unpack *u)
@@ -267,6 +334,8 @@ void unpack_close(struct unpack *u)
 	pthread_cond_destroy(&u->moved);
 	pthread_mutex_destroy(&u->lock);
 	fault_free(u->fault);
+	sha256_free(u->sha);
+	buf_release(&u->head_parts);
 	free(u->slots);
 	free(u->what);
 	free(u);

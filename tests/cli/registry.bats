@@ -630,3 +630,82 @@ refused_here()
 	has "$output" "more than the image could ever use"
 	"$BANGER" image import -q --size 128M app:1
 }
+
+# packed NAME ENDING COMMAND... - image app:1 as app:NAME, its layers packed by COMMAND and said to be of
+# the media type with this ENDING.
+packed()
+{
+	local name=$1
+
+	ENDING=$2
+	shift 2
+	recompressed app 1 "$name" "$@"
+}
+
+@test "a registry's layers may not choose how much memory they take; files from here may" {
+	needs zstd
+	needs xz
+	needs umoci
+	small_tree one
+	layer 1.tar one
+	layout app 1 1.tar
+	cat > two-frames <<-'END'
+		#!/bin/sh
+		cat > whole.tmp
+		head -c 1024 whole.tmp | zstd -q
+		tail -c +1025 whole.tmp | zstd -q --long=27
+	END
+	cat > nested <<-'END'
+		#!/bin/sh
+		zstd -q --long=27 | gzip
+	END
+	cat > longer <<-'END'
+		#!/bin/sh
+		{ cat; head -c 10240 /dev/zero; } | gzip
+	END
+	chmod +x two-frames nested longer
+	packed wide +zstd zstd -q --long=25 -c
+	packed long +zstd zstd -q --long=27 -c
+	packed two-frames +zstd ./two-frames
+	packed nested +gzip ./nested
+	packed xz '' xz -c
+	packed longer +gzip ./longer
+	bad_registry app
+	"$BANGER" image pull -q "$BAD/ok/app:wide"
+	same_as_umoci ok-app-wide app 1
+	"$BANGER" image delete ok-app-wide
+	rm -rf "$BANGER_STATE_DIR/cache"
+	refused "with a window of 128M" "$BAD/ok/app:long"
+	refused "with a window of 128M" "$BAD/ok/app:two-frames"
+	refused "Unrecognized archive format" "$BAD/ok/app:nested"
+	refused "is compressed with xz" "$BAD/ok/app:xz"
+	refused "the diff_id" "$BAD/ok/app:longer"
+	"$BANGER" image import -q --name long app:long
+	same_as_umoci long app 1
+	"$BANGER" image import -q --name xz app:xz
+	same_as_umoci xz app 1
+	run "$BANGER" image import -q --name longer app:longer
+	is "$status" 1
+	has "$output" "the diff_id"
+}
+
+@test "garbage of a killed pull that stands in front of much that is missing is thrown away" {
+	local digest part
+
+	needs umoci
+	small_tree one
+	head -c 40000000 /dev/urandom > one/random
+	layer 1.tar one
+	layout app 1 1.tar
+	bad_registry app
+	digest=$(layer_digests app 1)
+	part=$BANGER_STATE_DIR/cache/oci/downloads/${digest#sha256:}
+	mkdir -p "$(dirname "$part")"
+	{
+		head -c 100000 "app/blobs/sha256/${digest#sha256:}"
+		head -c 30000000 /dev/urandom
+	} > "$part"
+	"$BANGER" image pull -q "$BAD/ok/app:1"
+	same_as_umoci ok-app-1 app 1
+	sound_cache
+}

@@ -309,25 +309,6 @@ static void test_rewind(void **state)
 	close(fds[0]);
 }
 
-static void test_plain_blob(void **state)
-{
-	/* "hello\n" in gzip */
-	static const unsigned char packed[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd,
-						0xc9, 0xc9, 0xe7, 2, 0, 0x20, 0x30, 0x3a, 0x36, 6, 0,
-						0, 0 };
-	struct vault_part part = { file_of(packed, sizeof(packed)), 0, sizeof(packed) };
-	AUTO_BLOB b = blob_of_part(&part, NULL, "the blob", NULL);
-	AUTO_PLAIN_BLOB plain = NULL;
-
-	(void)state;
-	assert_true(blob_is_compressed(packed, sizeof(packed)));
-	assert_false(blob_is_compressed("ustar", 5));
-	assert_false(blob_is_compressed("", 0));
-	assert_null(plain_blob_open(b, HELLO_HEX, "the blob", &plain));
-	assert_null(plain_blob_finish(plain));
-	assert_null(blob_finish(b));
-}
-
 /* ---------------------------------------------------------------------------------------- ext4 */
 
 static void put16(unsigned char *s, size_t at, unsigned int v)
@@ -405,7 +386,7 @@ int main(void)
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_vault),
 		cmocka_unit_test(test_vault_of_tar),
 		cmocka_unit_test(test_blob),	cmocka_unit_test(test_rewind),
-		cmocka_unit_test(test_plain_blob), cmocka_unit_test(test_ext4),
+		cmocka_unit_test(test_ext4),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
