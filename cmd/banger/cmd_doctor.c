@@ -95,7 +95,7 @@ const struct command command_doctor = {
 		"status is 1 then. A line that begins with an arrow is what to type. With -q only rows that "
 		"are not PASS are printed.\n\n"
 		"Nothing is written, unless --fix is given: then missing kernel modules are loaded, "
-		"forwarding is turned on until the next reboot, others lose the right to write the state "
+		"others lose the right to write the state "
 		"directory, and halves of deleted objects are removed. The ordinary user and root get "
 		"different answers, because their machines use different parts of the host.",
 	.examples = "banger doctor\tbefore the first machine, or when one does not start\n"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* check_system.c - how this host is set up: forwarding, control groups, subordinate ids, names. */
-#include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "host/check.h"
 #include "host/sysroot.h"
@@ -22,29 +20,13 @@ static bool forwards(void)
 	return *line == '1';
 }
 
-static void turn_on_forwarding(struct check_report *r)
-{
-	AUTO_FREE char *path = sysroot_path(FORWARD_FILE);
-	AUTO_FD fd = open(path, O_WRONLY | O_CLOEXEC);
-	AUTO_FAULT f = fd < 0 ? NULL : file_write_all(fd, "1\n", 2, FORWARD_FILE);
-
-	if (fd >= 0 && !f)
-		check_repaired(r, "turned on forwarding of IPv4 until the next reboot");
-}
-
 void check_forwarding(struct check_report *r)
 {
 	if (!r->root) {
 		check_pass(r, "not needed by an ordinary user's machines");
 		return;
 	}
-	if (!forwards() && r->repair)
-		turn_on_forwarding(r);
-	if (forwards())
-		check_pass(r, "on");
-	else
-		check_warn(r, "sudo sysctl -w net.ipv4.ip_forward=1",
-			   "off: machines on the bridge reach this host but nothing behind it");
+	check_pass(r, forwards() ? "on" : "off; turned on with the first machine that has --nat");
 }
 
 /* -------------------------------------------------------------------------- control groups */

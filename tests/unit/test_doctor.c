@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "vm/doctor.h"
 
 /* What is expected of one check on one machine; the text is in what was seen or in the remedy. */
@@ -40,7 +39,7 @@ static const struct expected expectations[] = {
 	{ "modules", "dm", check_device_mapper, false, "pass", "not needed" },
 	{ "modules", "loop", check_loop, true, "pass", "when it is first used" },
 	{ "modules", "tun", check_tun, true, "warn", "modprobe tun" },
-	{ "modules", "forwarding", check_forwarding, true, "warn", "ip_forward=1" },
+	{ "modules", "forwarding", check_forwarding, true, "pass", "off; turned on" },
 	{ "modules", "forwarding", check_forwarding, false, "pass", "not needed" },
 	{ "modules", "favordynmods", check_favordynmods, true, "pass", "not needed" },
 	{ "modules", "names", check_names, true, "warn", "system install --nss" },
@@ -130,32 +129,6 @@ static void nothing_on_a_dump_is_written(void **state)
 	unsetenv("BANGER_SYSROOT");
 }
 
-static void forwarding_is_turned_on_when_asked(void **state)
-{
-	char root[] = "/tmp/banger-doctor.XXXXXX";
-	struct check_report r = { .root = true, .repair = true, .name = "forwarding" };
-	AUTO_FREE char *dir_path = NULL;
-	const struct check_row *row;
-	AUTO_BUF text = BUF_INIT;
-	AUTO_FD dir = -1;
-
-	(void)state;
-	assert_non_null(mkdtemp(root));
-	dir_path = xasprintf("%s/proc/sys/net/ipv4", root);
-	assert_null(dir_make_path(dir_path, 0700, &dir));
-	assert_null(file_write_volatile(dir, "ip_forward", "0\n", 2, 0600));
-	setenv("BANGER_SYSROOT", root, 1);
-	check_forwarding(&r);
-	unsetenv("BANGER_SYSROOT");
-	row = r.rows.v;
-	assert_string_equal(row->verdict, "pass");
-	assert_non_null(row->repaired);
-	assert_null(file_read(dir, "ip_forward", 100, &text));
-	assert_string_equal(text.data, "1\n");
-	check_report_release(&r);
-	assert_null(tree_remove(AT_FDCWD, root));
-}
-
 /* ------------------------------------------------------------------------------- firewalls */
 
 #define CHAIN(family, table, name, rest)                                                           \
@@ -223,7 +196,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(machines_get_the_rows_that_they_deserve),
 		cmocka_unit_test(nothing_on_a_dump_is_written),
-		cmocka_unit_test(forwarding_is_turned_on_when_asked),
 		cmocka_unit_test(firewalls_of_others_are_known_by_name),
 		cmocka_unit_test(what_is_no_list_of_chains_is_no_crash),
 	};
