@@ -139,7 +139,7 @@ void doctor_firewall(struct check_report *r, struct doctor_scene *s)
 	}
 	text = doctor_tool_output(s->nft);
 	if (!text) {
-		check_warn(r, "sudo nft list ruleset", "nft cannot list the chains of this kernel");
+		check_warn(r, "sudo nft list ruleset", "nft fails, or takes longer than a second, to list the chains");
 		return;
 	}
 	f = doctor_blockers(text, strlen(text), &seen, &remedy);

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # 'system install' where it belongs: a real systemd, a real C library, machines as units.
 
+bats_require_minimum_version 1.5.0
+
 setup()
 {
 	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1
