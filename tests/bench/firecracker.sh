@@ -72,7 +72,6 @@ by_hand()
 }
 
 "$BANGER" vm create -q --name bench --net none --disk-mode copy > /dev/null
-"$BANGER" vm start -q bench > /dev/null
 "$BANGER" vm exec bench -- cat /proc/cmdline | sed 's/ pci=off.*//' > "$work/args"
 "$BANGER" vm stop -q bench > /dev/null
 for _ in $(seq "$RUNS"); do
