@@ -59,6 +59,22 @@ struct fault *step_run_dir_apply(struct vm *vm)
 	return link_to_vm(vm, dir);
 }
 
+/* All but the link: without it nobody would know whose it is if something else cannot be removed. */
+static struct fault *remove_sockets(int parent, const char *name)
+{
+	struct strings names = { 0 };
+	AUTO_FD dir = -1;
+	struct fault *f;
+
+	TRY(dir_open(parent, name, &dir));
+	f = dir_names(dir, name, &names);
+	for (size_t i = 0; i < names.n; i++)
+		if (strcmp(names.v[i], "vm"))
+			f = fault_attach(f, tree_remove(dir, names.v[i]));
+	strings_release(&names);
+	return f;
+}
+
 /* What belongs to a VM of another state directory stays. */
 struct fault *step_run_dir_undo(struct vm *vm)
 {
@@ -74,8 +90,10 @@ struct fault *step_run_dir_undo(struct vm *vm)
 		if (parent < 0 && errno != ENOENT && errno != ENOTDIR)
 			return fault_sys(F_SYS, "opening '%s'", path);
 	}
-	if (parent >= 0 && vm_owns_run_dir(vm))
+	if (parent >= 0 && vm_owns_run_dir(vm)) {
+		TRY(remove_sockets(parent, slash + 1));
 		TRY(tree_remove(parent, slash + 1));
+	}
 	else if (parent >= 0)
 		unlinkat(parent, slash + 1, AT_REMOVEDIR); /* a start that was cut off made it */
 	record_release(&vm_handles_type, &vm->handles);
