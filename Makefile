@@ -15,7 +15,7 @@ endif
 MUSL_CC  ?= musl-gcc
 # What is linked, and what is loaded when it is first needed (lib/base/library.h).
 PKG      := ext2fs com_err inih
-PKG_LATE := libarchive libcurl libcrypto devmapper
+PKG_LATE := libarchive libcurl libcrypto devmapper libnl-route-3.0
 PKGFLAGS := $(shell pkg-config --cflags $(PKG) $(PKG_LATE) 2>/dev/null)
 LIBS      = $(shell pkg-config --libs $(PKG)) -lpthread
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \

@@ -8,11 +8,11 @@ declare -A packages
 
 # Debian 12 and Ubuntu 22.04 and later.
 packages[debian_build]='gcc make pkg-config musl-tools linux-libc-dev libc6-dev libarchive-dev
-	libcurl4-openssl-dev libext2fs-dev comerr-dev libssl-dev libinih-dev libjsmn-dev
+	libcurl4-openssl-dev libext2fs-dev comerr-dev libssl-dev libinih-dev libjsmn-dev libnl-route-3-dev
 	libdevmapper-dev'
 packages[debian_run]='libarchive13|libarchive13t64 libcurl4|libcurl4t64 libssl3|libssl3t64 libdevmapper1.02.1
 	qemu-system-x86 qemu-utils mmdebstrap gpgv debian-archive-keyring e2fsprogs kmod
-	ca-certificates openssh-client git uidmap'
+	ca-certificates openssh-client git uidmap libnl-route-3-200 nftables'
 packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy
 	clang-format bats libcmocka-dev valgrind strace socat jq umoci skopeo buildah
 	busybox-static mandoc shellcheck zsh fish tmux zstd lz4 xz-utils bzip2 attr libcap2-bin

@@ -181,7 +181,12 @@ static void add_labels(struct table *t, const struct view *v)
 	table_cell(t, text.len ? text.data : NULL);
 }
 
-static void add_row(struct table *t, const struct view *v, bool labels, bool workspaces)
+/* The columns that are only there when a VM has something in them. */
+struct columns {
+	bool address, workspaces, labels;
+};
+
+static void add_row(struct table *t, const struct view *v, const struct columns *columns)
 {
 	AUTO_FREE char *memory = text_size(v->spec.memory_bytes);
 	AUTO_FREE char *disk = text_size(v->spec.disk_bytes);
@@ -190,7 +195,8 @@ static void add_row(struct table *t, const struct view *v, bool labels, bool wor
 	if (v->fault) {
 		table_cell(t, NULL);
 		table_cellf(t, "%s (%s)", v->state, v->fault);
-		for (int i = 0; i < 5 + workspaces + labels; i++)
+		for (int i = 0; i < 5 + columns->labels + columns->workspaces +
+				    columns->address; i++)
 			table_cell(t, NULL);
 		return;
 	}
@@ -204,39 +210,34 @@ static void add_row(struct table *t, const struct view *v, bool labels, bool wor
 	table_cell(t, memory);
 	table_cell(t, disk);
 	add_age(t, v->spec.created);
-	if (workspaces)
+	if (columns->address)
+		table_cell(t, v->spec.address);
+	if (columns->workspaces)
 		table_cell(t, v->spec.workspace.source);
-	if (labels)
+	if (columns->labels)
 		add_labels(t, v);
 }
 
-static bool any_labels(const struct records *views)
+static struct columns choose_columns(const struct records *views)
 {
 	const struct view *all = views->v;
+	struct columns columns = { 0 };
 
-	for (size_t i = 0; i < views->n; i++)
-		if (all[i].spec.labels.n)
-			return true;
-	return false;
-}
-
-static bool any_workspaces(const struct records *views)
-{
-	const struct view *all = views->v;
-
-	for (size_t i = 0; i < views->n; i++)
-		if (all[i].spec.workspace.source)
-			return true;
-	return false;
+	for (size_t i = 0; i < views->n; i++) {
+		columns.address |= all[i].spec.address != NULL;
+		columns.workspaces |= all[i].spec.workspace.source != NULL;
+		columns.labels |= all[i].spec.labels.n != 0;
+	}
+	return columns;
 }
 
 static struct fault *print_list(struct invocation *inv, const struct records *views)
 {
-	const char *header[] = { "NAME",   "ID",   "STATE",   "IMAGE", "VCPU",
-				 "MEMORY", "DISK", "CREATED", NULL,    NULL,   NULL };
+	const char *header[] = { "NAME",   "ID",   "STATE",   "IMAGE", "VCPU", "MEMORY",
+				 "DISK",   "CREATED", NULL,   NULL,    NULL,    NULL };
 	const struct view *all = views->v;
-	bool labels = any_labels(views), workspaces = any_workspaces(views);
-	size_t column = 8;
+	struct columns columns = choose_columns(views);
+	size_t n = 8;
 	struct table table;
 
 	if (inv->json)
@@ -246,13 +247,15 @@ static struct fault *print_list(struct invocation *inv, const struct records *vi
 			printf("%s\n", all[i].name);
 		return NULL;
 	}
-	if (workspaces)
-		header[column++] = "WORKSPACE";
-	if (labels)
-		header[column] = "LABELS";
+	if (columns.address)
+		header[n++] = "ADDRESS";
+	if (columns.workspaces)
+		header[n++] = "WORKSPACE";
+	if (columns.labels)
+		header[n++] = "LABELS";
 	table_init(&table, header);
 	for (size_t i = 0; i < views->n; i++)
-		add_row(&table, &all[i], labels, workspaces);
+		add_row(&table, &all[i], &columns);
 	return print_table(&table);
 }
 

@@ -26,12 +26,15 @@ static struct fault *set_run(struct invocation *inv)
 		.no_ports = option_given(inv, "no-publish"),
 		.auto_stop = option_value(inv, "auto-stop"),
 		.ttl = option_value(inv, "ttl"),
+		.nat = option_given(inv, "nat"),
+		.no_nat = option_given(inv, "no-nat"),
 	};
 	struct crowd crowd;
 	struct fault *f;
 
 	if (!change.vcpu && !change.memory_bytes && !change.disk_bytes && !n_labels &&
-	    !n_ports && !change.no_ports && !change.auto_stop && !change.ttl)
+	    !n_ports && !change.no_ports && !change.auto_stop && !change.ttl && !change.nat &&
+	    !change.no_nat)
 		return fault_new(F_USAGE, "nothing to change was given");
 	if (n_ports && change.no_ports)
 		return fault_new(F_USAGE, "--publish and --no-publish do not go together");
@@ -58,12 +61,14 @@ static const struct option set_options[] = {
 	  .help = "let the watcher stop the VM when it was idle for so long; 0 = never" },
 	{ .name = "ttl", .value = "DURATION", .type = OPTION_DURATION,
 	  .help = "let the watcher stop the VM so long after its start; 0 = no limit" },
+	{ .name = "nat", .help = "let a VM on the bridge out through this host, at once" },
+	{ .name = "no-nat", .help = "do not let it out any more, at once" },
 	{ 0 },
 };
 
 const struct command command_vm_set = {
 	.name = "vm set",
-	.summary = "change CPUs, memory, disk, ports, labels and time limits of VMs",
+	.summary = "change CPUs, memory, disk, ports, labels, time limits and NAT of VMs",
 	.operands = "NAME...",
 	.description =
 		"Changes what VMs are. CPUs, memory and ports need a VM that is stopped. Labels and time limits "

@@ -8,8 +8,10 @@
 /* All commands, ended by NULL. */
 extern const struct command *const commands[];
 
+/* cmd_net.c */
+extern const struct command command_net_warm, command_net_status;
 /* groups.c */
-extern const struct command command_vm, command_image, command_kernel, command_system;
+extern const struct command command_vm, command_image, command_kernel, command_net, command_system;
 /* cmd_completion.c */
 extern const struct command command_completion, command_internal_complete;
 /* cmd_image.c */

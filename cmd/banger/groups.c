@@ -47,3 +47,18 @@ const struct command command_system = {
 	.examples = "banger system df\twhat it takes on the disk\n"
 		    "sudo banger system install --nss\tprogram, manual, completion, units, NAME.vm",
 };
+
+const struct command command_net = {
+	.name = "net",
+	.summary = "the network of machines that root runs",
+	.description =
+		"Machines of root are on a bridge of this host (net.bridge, net.subnet), each with an "
+		"address of its own. A packet filter of banger's own keeps them apart: a machine can "
+		"ping this host and answer what connects to it, and send as nobody else. With --nat it "
+		"may also go out through this host, with --peers talk to other machines that have "
+		"--peers. Bridge and rules go with the last machine.\n\n"
+		"Machines of other users have the VMM's own user-mode network, which needs no "
+		"privileges and lets them out.",
+	.examples = "banger vm set web --nat\tlet a running machine out\n"
+		    "banger net status\tthe bridge and its taps",
+};

@@ -24,7 +24,11 @@
 	{ .name = "system-overlay-size", .value = "SIZE", .type = OPTION_SIZE,                     \
 	  .setting = "vm_defaults.system_overlay_size", .help = "size of the root disk" },         \
 	{ .name = "net", .value = "MODE", .complete = COMPLETE_WORDS, .words = NET_WORDS,          \
-	  .preset = "user", .help = "network: user mode, or no network interface at all" },        \
+	  .setting = "vm_defaults.net",                                                            \
+	  .help = "network: a bridge (root), the VMM's user mode, or no interface at all" },       \
+	{ .name = "nat", .help = "on a bridge: let it out through this host" },                    \
+	{ .name = "no-nat", .help = "on a bridge: do not, whatever the configuration says" },      \
+	{ .name = "peers", .help = "on a bridge: let it talk to other VMs that have --peers" },    \
 	{ .letter = 'p', .name = "publish", .value = "[BIND:]HOSTPORT:GUESTPORT", .repeat = true,   \
 	  .help = "forward a TCP port of this host, 127.0.0.1 unless BIND is given" },             \
 	{ .name = "vmm", .value = "VMM", .complete = COMPLETE_WORDS, .words = VMM_WORDS,           \

@@ -23,7 +23,7 @@
 #define QEMU_PROGRAM "qemu-system-x86_64"
 #endif
 
-enum setting_kind { SETTING_TEXT, SETTING_WORD, SETTING_PROGRAM, SETTING_PATH, SETTING_COUNT,
+enum setting_kind { SETTING_TEXT, SETTING_INTERFACE, SETTING_WORD, SETTING_PROGRAM, SETTING_PATH, SETTING_COUNT,
 		    SETTING_SIZE, SETTING_DURATION };
 
 struct setting {
@@ -62,6 +62,23 @@ static const struct setting settings[] = {
 	{ { "vm_defaults.system_overlay_size", "BANGER_SYSTEM_OVERLAY_SIZE",
 	    "size of the root disk", "8G" },
 	  SETTING_SIZE, AT(system_overlay_bytes), "8G", 16 * MIB },
+	{ { "vm_defaults.net", "BANGER_NET",
+	    "network: auto (a bridge for root, else user mode), user, bridge or none", "auto",
+	    "auto user bridge none" },
+	  SETTING_WORD, AT(net), "auto" },
+	{ { "vm_defaults.nat", "BANGER_NAT", "may VMs on the bridge go out through the host", "no",
+	    "yes no" },
+	  SETTING_WORD, AT(nat), "no" },
+	{ { "net.bridge", "BANGER_BRIDGE", "the VMs' bridge; one that exists is used as it is",
+	    "br-banger" },
+	  SETTING_INTERFACE, AT(bridge), "br-banger" },
+	{ { "net.subnet", "BANGER_SUBNET", "the host's address on the bridge, with its prefix",
+	    "172.30.0.1/24" },
+	  SETTING_TEXT, AT(subnet), "172.30.0.1/24" },
+	{ { "net.tap_pool_size", "BANGER_TAP_POOL_SIZE", "idle taps that 'net warm' keeps", "0" },
+	  SETTING_COUNT, AT(tap_pool_size), "0", 0, 256 },
+	{ { "net.nft_bin", "BANGER_NFT_BIN", "nft, a program on PATH or an absolute path", "nft" },
+	  SETTING_PROGRAM, AT(nft_bin), "nft" },
 	{ { "vmm.qemu_bin", "BANGER_QEMU_BIN", "QEMU, a program on PATH or an absolute path",
 	    "the QEMU of this machine's architecture" },
 	  SETTING_PROGRAM, AT(qemu_bin), QEMU_PROGRAM },
@@ -158,6 +175,11 @@ static struct fault *check_text(const struct setting *s, const char *value)
 	if (s->kind == SETTING_PROGRAM && strchr(value, '/') && value[0] != '/')
 		return fault_new(F_INVALID,
 				 "%s: '%s' is neither a program's name nor an absolute path",
+				 s->info.key, value);
+	if (s->kind == SETTING_INTERFACE &&
+	    (strlen(value) > 15 || value[0] == '-' || value[0] == '.' ||
+	     value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")]))
+		return fault_new(F_INVALID, "%s: '%s' is no name for a network interface",
 				 s->info.key, value);
 	if (s->kind == SETTING_PATH && strcmp(value, "auto") != 0 && value[0] != '/' &&
 	    strncmp(value, "~/", 2) != 0)

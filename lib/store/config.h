@@ -27,6 +27,12 @@ struct config {
 	char *firecracker_bin;	       /* program name or absolute path */
 	char *jailer_enabled;	       /* "yes", "no" */
 	char *jailer_bin;	       /* program name or absolute path */
+	char *net;		       /* "auto", "user", "bridge", "none" */
+	char *nat;		       /* "yes", "no" */
+	char *bridge;		       /* name of the interface */
+	char *subnet;		       /* "172.30.0.1/24": the host's address in it */
+	char *nft_bin;		       /* program name or absolute path */
+	uint64_t tap_pool_size;
 	char *qemu_bin;		       /* program name or absolute path */
 	uint64_t vcpu;		       /* [vm_defaults] */
 	uint64_t memory_bytes;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 
 #define RETRY_MS_MAX 50
+#define TELL_AFTER_MS 200
 
 static void (*notice_callback)(const char *sentence);
 
@@ -84,6 +85,7 @@ static struct fault *open_lock(int dir, const char *name, const char *what, int 
 
 struct wait_state {
 	int64_t deadline;
+	int64_t tell_ms; /* a shorter wait is not worth a word */
 	int pause_ms;
 	bool told;
 };
@@ -102,13 +104,13 @@ static struct fault *wait_a_little(struct wait_state *w, int dir, const char *na
 		return fault_hint(fault_new(F_BUSY, "%s is %s", what, holder),
 				  "Try again, or give more time with --wait 1m.");
 	}
-	if (!w->told && notice_callback) {
+	if (!w->told && notice_callback && clock_now_ms() >= w->tell_ms) {
 		AUTO_FREE char *holder = describe_holder(dir, name);
 		AUTO_FREE char *sentence = xasprintf("%s is %s; waiting", what, holder);
 
 		notice_callback(sentence);
+		w->told = true;
 	}
-	w->told = true;
 	poll(&stop, 1, pause);
 	if (w->pause_ms < RETRY_MS_MAX)
 		w->pause_ms *= 2;
@@ -119,7 +121,7 @@ struct fault *lock_take(int dir, const char *name, enum lock_kind kind, const ch
 			const char *verb, int wait_ms, struct lock *lock)
 {
 	int operation = (kind == LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB;
-	struct wait_state w = { clock_deadline(wait_ms), 1, false };
+	struct wait_state w = { clock_deadline(wait_ms), clock_now_ms() + TELL_AFTER_MS, 1, false };
 	AUTO_FD fd = -1;
 
 	for (;;) {

@@ -37,7 +37,10 @@ struct vm_spec {
 	uint64_t memory_bytes;
 	uint64_t disk_bytes;   /* work disk, mounted at /root */
 	uint64_t system_bytes; /* root disk */
-	char *net;	       /* "user", "none" */
+	char *net;	       /* "user", "bridge", "none" */
+	char *address;	       /* IPv4, leased until the VM is deleted; NULL without a bridge */
+	bool nat;	       /* on the bridge: may go out through the host */
+	bool peers;	       /* on the bridge: may talk to other VMs that have this */
 	char *vmm;	       /* "auto", "firecracker", "qemu" */
 	char *disk_mode;       /* how the root disk was made: "dm", "reflink", "qcow2", "copy" */
 	struct strings env;    /* "K=V", for everything that runs in the guest */

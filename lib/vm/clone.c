@@ -117,6 +117,7 @@ static struct fault *make(struct vm *vm, struct vm_dir *dir, struct vm_spec *spe
 	TRY(store_object_lock(s, COLLECTION_IMAGES, spec->image, LOCK_SHARED, "clone", &image));
 	TRY(store_object_lock(s, COLLECTION_KERNELS, spec->kernel, LOCK_SHARED, "clone", &kernel));
 	TRY(renew(s, spec, dir->name));
+	TRY(vm_claim_address(s, vm->config, spec));
 	TRY(copy_disks(&vm->dir, dir));
 	TRY(ssh_host_key_ensure(dir->fd, spec->name));
 	TRY(vm_spec_write(dir, spec));
@@ -145,6 +146,8 @@ struct fault *vm_clone(struct vm *vm, const char *name)
 	f = make(vm, &dir, &spec);
 	if (f)
 		f = fault_attach(f, vm_dir_discard(vm->store, &dir));
+	if (f && strcmp(spec.id, vm->spec.id))
+		f = fault_attach(f, vm_release_address(vm->store, &spec));
 	record_release(&vm_spec_type, &spec);
 	return f;
 }

@@ -16,6 +16,7 @@
 #include "image/image_lock.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
+#include "net/net.h"
 #include "vm/forward.h"
 #include "vm/labels.h"
 #include "vm/vm.h"
@@ -83,6 +84,25 @@ static struct fault *check_words(const struct vm_spec *spec)
 	return NULL;
 }
 
+/* An option that cannot be honoured is an error, never ignored. */
+static struct fault *check_net(const struct config *config, const struct vm_create *wanted,
+			       struct vm_spec *spec)
+{
+	if (wanted->nat && wanted->no_nat)
+		return fault_new(F_USAGE, "--nat and --no-nat exclude each other");
+	if (!strcmp(spec->net, "bridge")) {
+		TRY(net_check(config));
+		return net_check_subnet(config);
+	}
+	if (wanted->peers || wanted->no_nat || (wanted->nat && !strcmp(spec->net, "none")))
+		return fault_hint(fault_new(F_UNSUPPORTED, "--%s needs a bridge, and the network is '%s'",
+					    wanted->peers ? "peers" : wanted->nat ? "nat" : "no-nat",
+					    spec->net),
+				  "As root, use --net bridge.");
+	spec->nat = false; /* user mode goes out in any case */
+	return NULL;
+}
+
 static bool is_taken(const struct store *s, const char *name)
 {
 	AUTO_FD dir = -1;
@@ -143,6 +163,17 @@ static char *free_name(const struct store *s)
 	return xasprintf("%s-%04x", words, number);
 }
 
+/* For root a bridge where this host can have one, else the VMM's own network.  Owned. */
+static char *choose_net(const char *wanted, const struct config *config)
+{
+	AUTO_FAULT missing = NULL;
+
+	if (strcmp(wanted, "auto"))
+		return xstrdup(wanted);
+	missing = net_check(config);
+	return xstrdup(missing ? "user" : "bridge");
+}
+
 static void fill_spec(const struct store *s, const struct config *config,
 		      const struct vm_create *w, struct vm_spec *spec)
 {
@@ -156,7 +187,9 @@ static void fill_spec(const struct store *s, const struct config *config,
 		.memory_bytes = w->memory_bytes ? w->memory_bytes : config->memory_bytes,
 		.disk_bytes = w->disk_bytes ? w->disk_bytes : config->disk_size_bytes,
 		.system_bytes = w->system_bytes ? w->system_bytes : config->system_overlay_bytes,
-		.net = xstrdup(or_else(w->net, "user")),
+		.net = choose_net(or_else(w->net, config->net), config),
+		.nat = w->nat || (!w->no_nat && !strcmp(config->nat, "yes")),
+		.peers = w->peers,
 		.vmm = xstrdup(or_else(w->vmm, config->vmm)),
 		.disk_mode = xstrdup(or_else(w->disk_mode, "auto")),
 		.user = copy_or_null(w->user),
@@ -260,7 +293,8 @@ struct fault *vm_draw_id(const struct store *s, struct vm_spec *spec)
 }
 
 /* From an empty hidden directory to a VM; the image is kept from being deleted meanwhile. */
-static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *spec)
+static struct fault *make(const struct store *s, const struct config *config, bool qcow2_ok,
+			  struct vm_spec *spec)
 {
 	AUTO_LOCK image = LOCK_INIT;
 	AUTO_LOCK kernel = LOCK_INIT;
@@ -275,11 +309,15 @@ static struct fault *make(const struct store *s, bool qcow2_ok, struct vm_spec *
 	if (!f)
 		f = vm_draw_id(s, spec);
 	if (!f)
+		f = vm_claim_address(s, config, spec);
+	if (!f)
 		f = fill_dir(s, &dir, qcow2_ok, spec);
 	if (!f)
 		f = vm_dir_publish(s, &dir);
 	if (f)
 		f = fault_attach(f, vm_dir_discard(s, &dir));
+	if (f)
+		f = fault_attach(f, vm_release_address(s, spec));
 	return f;
 }
 
@@ -306,13 +344,14 @@ static struct fault *create(const struct store *s, const struct config *config,
 	if (!f && wanted->locked)
 		f = image_locks_kernel(locks, s, spec->kernel);
 	if (!f)
-		f = make(s, choice->driver->qcow2, spec);
+		f = make(s, config, choice->driver->qcow2, spec);
 	record_release(&image_record_type, &image);
 	return f;
 }
 
 static struct fault *check(const struct store *s, const struct config *config,
-			   struct vm_spec *spec, struct vmm_choice *choice)
+			   const struct vm_create *wanted, struct vm_spec *spec,
+			   struct vmm_choice *choice)
 {
 	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
 				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
@@ -323,6 +362,7 @@ static struct fault *check(const struct store *s, const struct config *config,
 		TRY(name_check_object("kernel", spec->kernel));
 	TRY(vm_sizes_check(spec));
 	TRY(check_words(spec));
+	TRY(check_net(config, wanted, spec));
 	TRY(labels_normalise(&spec->labels));
 	TRY(limits_check(spec));
 	TRY(forward_check(&spec->ports, false));
@@ -347,7 +387,7 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 	if (wanted->locked)
 		TRY(image_locks_read(wanted->locked, &locks));
 	fill_spec(s, config, wanted, &spec);
-	f = check(s, config, &spec, &choice);
+	f = check(s, config, wanted, &spec, &choice);
 	if (!f && choice.note)
 		progress_note(progress, "banger: %s", choice.note);
 	for (int tries = 0; !f; tries++) {

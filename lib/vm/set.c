@@ -180,6 +180,8 @@ static char *tell(const struct vm_spec *before, const struct vm_spec *after, con
 			 (unsigned long long)after->vcpu);
 	tell_size(&out, "memory", before->memory_bytes, after->memory_bytes);
 	tell_size(&out, "work disk", before->disk_bytes, after->disk_bytes);
+	if (before->nat != after->nat)
+		buf_addf(&out, "%snat %s", out.len ? ", " : "", after->nat ? "on" : "off");
 	tell_text(&out, "auto-stop", before->auto_stop, after->auto_stop);
 	tell_text(&out, "ttl", before->ttl, after->ttl);
 	for (size_t i = 0; !labels && i < after->labels.n; i++)
@@ -189,12 +191,26 @@ static char *tell(const struct vm_spec *before, const struct vm_spec *after, con
 	return out.len ? xasprintf("%s%s", out.data, note ? note : "") : xstrdup("is so already");
 }
 
+static struct fault *change_nat(struct vm *vm, const struct vm_change *change, bool running,
+				struct vm_spec *next)
+{
+	if (change->nat && change->no_nat)
+		return fault_new(F_USAGE, "--nat and --no-nat exclude each other");
+	if (strcmp(next->net, "bridge"))
+		return fault_new(F_STATE, "VM '%s' is not on the bridge: its network is '%s'",
+				 vm->dir.name, next->net);
+	next->nat = change->nat;
+	return running ? vm_filter(vm, next->nat) : NULL;
+}
+
 static struct fault *carry_out(struct vm *vm, const struct vm_change *change, bool running,
 			       struct vm_spec *next, char **note)
 {
 	TRY(apply(change, next));
 	if (running)
 		TRY(check_stopped(vm, next));
+	if (change->nat || change->no_nat)
+		TRY(change_nat(vm, change, running, next));
 	if (change->disk_bytes) {
 		TRY(check_disk(vm, next->disk_bytes));
 		TRY(running ? grow_running(vm, next->disk_bytes, note)

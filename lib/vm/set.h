@@ -14,6 +14,7 @@ struct vm_change {
 	size_t n_ports;
 	bool no_ports; /* take those that there are away */
 	const char *ttl;       /* duration, "0" = no limit; NULL = unchanged */
+	bool nat, no_nat;      /* neither: unchanged */
 };
 
 /*

@@ -27,6 +27,14 @@ struct fault *step_disk_check(const struct vm *vm) MUST_CHECK;
 struct fault *step_disk_apply(struct vm *vm) MUST_CHECK;
 struct fault *step_disk_undo(struct vm *vm) MUST_CHECK;
 
+/* step_net.c: the tap on the bridge, and the rules that are there before the guest runs.  For VMs
+ * whose network is a bridge; undo also when nobody knows what it was. */
+struct fault *step_tap_check(const struct vm *vm) MUST_CHECK;
+struct fault *step_tap_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_tap_undo(struct vm *vm) MUST_CHECK;
+struct fault *step_firewall_apply(struct vm *vm) MUST_CHECK;
+struct fault *step_firewall_undo(struct vm *vm) MUST_CHECK;
+
 /* step_vmm.c: the process.  When undo cannot end it, vm->vmm_stays keeps what it uses. */
 /* step_vmm_choose() - the VMM of this start.  The faults of vmm_choose(). */
 struct fault *step_vmm_choose(const struct vm *vm, struct vmm_choice *choice) MUST_CHECK;

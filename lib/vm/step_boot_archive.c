@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* step_boot_archive.c - what the guest is told at this start, behind the kernel's initramfs. */
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "guest/ssh_key.h"
 #include "image/image.h"
 #include "kernel/kernel.h"
+#include "net/net.h"
 #include "vm/file_sync.h"
 #include "vm/start_steps.h"
 
@@ -19,21 +21,67 @@
 #define USER_NET_GATEWAY "10.0.2.2"
 #define USER_NET_DNS	 "10.0.2.3"
 
+#define RESOLV_CONF_MAX 65536
+#define RESOLVERS_MAX	3
+
 static void add_all(struct strings *to, const struct strings *from)
 {
 	for (size_t i = 0; i < from->n; i++)
 		strings_add(to, from->v[i]);
 }
 
-static void fill_net(const struct vm_spec *spec, struct seed_net *net)
+/* The servers of a resolv.conf(5) that a guest can reach: not those on the host's loopback. */
+static void add_resolvers(const char *path, struct strings *dns)
 {
-	if (strcmp(spec->net, "user"))
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	AUTO_BUF text = BUF_INIT;
+	uint32_t address;
+	char *rest;
+
+	if (fd < 0)
 		return;
-	net->mac = vm_mac_address(spec->id);
+	fault_free(file_read_fd(fd, RESOLV_CONF_MAX, path, &text));
+	rest = text.data;
+	for (char *line = strsep(&rest, "\n"); line && dns->n < RESOLVERS_MAX;
+	     line = strsep(&rest, "\n")) {
+		if (strncmp(line, "nameserver", 10) || !line[10] || !strchr(" \t", line[10]))
+			continue;
+		line += 10 + strspn(line + 10, " \t");
+		line[strcspn(line, " \t")] = '\0';
+		if (address_parse(line, &address) && address >> 24 != 127)
+			strings_add(dns, line);
+	}
+}
+
+static struct fault *fill_bridge_net(const struct vm *vm, struct seed_net *net)
+{
+	struct subnet subnet;
+
+	TRY(fault_wrap(subnet_parse(vm->config->subnet, &subnet), "net.subnet"));
+	net->mac = net_mac(vm->spec.id);
+	net->address = xstrdup(vm->spec.address);
+	net->prefix = subnet.prefix;
+	net->gateway = address_text(subnet.gateway);
+	add_resolvers("/etc/resolv.conf", &net->dns);
+	if (!net->dns.n) /* what systemd-resolved has behind its loopback address */
+		add_resolvers("/run/systemd/resolve/resolv.conf", &net->dns);
+	return NULL;
+}
+
+static struct fault *fill_net(const struct vm *vm, struct seed_net *net)
+{
+	const struct vm_spec *spec = &vm->spec;
+
+	if (!strcmp(spec->net, "bridge"))
+		return fill_bridge_net(vm, net);
+	if (strcmp(spec->net, "user"))
+		return NULL;
+	net->mac = net_mac(spec->id);
 	net->address = xstrdup(USER_NET_ADDRESS);
 	net->prefix = USER_NET_PREFIX;
 	net->gateway = xstrdup(USER_NET_GATEWAY);
 	strings_add(&net->dns, USER_NET_DNS);
+	return NULL;
 }
 
 static char *copy_or_null(const char *text)
@@ -71,7 +119,6 @@ static void fill_seed(const struct vm_spec *spec, const struct vmm_driver *drive
 		.entrypoint_user = copy_or_null(image->config.user),
 		.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 	};
-	fill_net(spec, &seed->net);
 	add_all(&seed->env, &image->config.env);
 	add_all(&seed->env, &spec->env);
 	add_all(&seed->entrypoint, &image->config.entrypoint);
@@ -102,7 +149,9 @@ static struct fault *write_boot_archive(struct vm *vm, const struct vmm_driver *
 	TRY(store_object_open(vm->store, COLLECTION_KERNELS, vm->spec.kernel, &dir));
 	TRY(file_read(dir, KERNEL_INITRD_FILE, 256 * MIB, &archive));
 	fill_seed(&vm->spec, driver, image, kernel, &seed);
-	f = add_host_key(vm, &seed);
+	f = fill_net(vm, &seed.net);
+	if (!f)
+		f = add_host_key(vm, &seed);
 	if (!f)
 		f = file_sync_pack(vm->config, vm->progress, &files);
 	if (!f)

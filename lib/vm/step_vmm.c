@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
+#include "net/net.h"
 #include "vm/console.h"
 #include "vm/root_disk.h"
 #include "vm/start_steps.h"
@@ -50,7 +51,7 @@ struct fault *step_vmm_probe(struct vm *vm, bool *there)
 }
 
 struct machine_paths {
-	char *kernel, *initrd, *log, *metrics, *root, *backing, *work, *modules, *mac;
+	char *kernel, *initrd, *log, *metrics, *root, *backing, *work, *modules, *mac, *tap;
 };
 
 static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
@@ -68,7 +69,8 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 		.work = xasprintf("%s/" VM_WORK_FILE, vm->dir.path),
 		.modules = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
 					     KERNEL_MODULES_FILE),
-		.mac = vm_mac_address(spec->id),
+		.mac = net_mac(spec->id),
+		.tap = net_tap(spec->id),
 	};
 	return strcmp(spec->disk_mode, "qcow2") ? NULL
 						: image_rootfs_path(s, spec->image, &p->backing);
@@ -80,6 +82,13 @@ static void free_paths(struct machine_paths *p)
 
 	for (size_t i = 0; i < sizeof(*p) / sizeof(*all); i++)
 		free(all[i]);
+}
+
+static int net_kind(const struct vm_spec *spec)
+{
+	if (!strcmp(spec->net, "bridge"))
+		return VMM_NET_TAP;
+	return strcmp(spec->net, "user") ? VMM_NET_NONE : VMM_NET_USER;
 }
 
 static bool kernel_has_mmio(const struct kernel_record *kernel)
@@ -110,8 +119,7 @@ static void fill_machine(const struct vm *vm, const struct machine_paths *p,
 			   { p->work, "raw", NULL, "banger-work", false },
 			   { p->modules, "raw", NULL, "banger-modules", true } },
 		.n_disks = kernel->has_modules ? 3 : 2,
-		.net = { .kind = strcmp(vm->spec.net, "user") ? VMM_NET_NONE : VMM_NET_USER,
-			 .mac = p->mac },
+		.net = { .kind = net_kind(&vm->spec), .mac = p->mac, .tap = p->tap },
 		.virtio_mmio = kernel_has_mmio(kernel),
 	};
 }

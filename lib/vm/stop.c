@@ -139,6 +139,8 @@ struct fault *vm_delete(struct vm *vm)
 	/* What could not be cleared would have no name any more without the directory. */
 	if (!f)
 		f = vm_dir_discard(vm->store, &vm->dir);
+	if (!f && !vm->spec_fault) /* of a broken one it is taken over when addresses run out */
+		f = vm_release_address(vm->store, &vm->spec);
 	cancel_release();
 	if (!f)
 		vm_release(vm);

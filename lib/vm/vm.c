@@ -255,11 +255,6 @@ struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_i
 	return NULL;
 }
 
-char *vm_mac_address(const char *id)
-{
-	return xasprintf("02:%.2s:%.2s:%.2s:%.2s:%.2s", id, id + 2, id + 4, id + 6, id + 8);
-}
-
 enum vm_state vm_state(const struct vm *vm)
 {
 	struct process_id id = { 0 };

@@ -72,8 +72,6 @@ struct fault *vm_need_spec(struct vm *vm) MUST_CHECK;
 struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id) MUST_CHECK;
 /* vm_owns_run_dir() - is there a run directory, and is it not that of another state directory? */
 bool vm_owns_run_dir(const struct vm *vm);
-/* vm_mac_address() - of the NIC: "02:" and the first five bytes of the id.  Owned. */
-char *vm_mac_address(const char *id);
 enum vm_state vm_state(const struct vm *vm);
 const char *vm_state_name(enum vm_state state);
 
@@ -85,7 +83,9 @@ struct vm_create {
 	const char *kernel; /* NULL = the image's, else the configuration's */
 	const char *locked; /* lock file that image and kernel must agree with; NULL = none */
 	uint64_t vcpu, memory_bytes, disk_bytes, system_bytes; /* 0 = the configuration's */
-	const char *net;       /* NULL = "user" */
+	const char *net;       /* NULL = the configuration's */
+	bool nat, no_nat;      /* neither: the configuration's */
+	bool peers;
 	const char *vmm;       /* NULL = the configuration's */
 	const char *disk_mode; /* NULL = "auto" */
 	const char *const *env;
@@ -122,6 +122,14 @@ struct fault *vm_sizes_check(const struct vm_spec *spec) MUST_CHECK;
  * fault everything is undone and the reason is kept in spec.last_error.
  */
 struct fault *vm_start(struct vm *vm, bool *already) MUST_CHECK;
+
+/* vm_claim_address() - lease an address for a VM in the making, if its network is a bridge. */
+struct fault *vm_claim_address(const struct store *s, const struct config *config,
+			       struct vm_spec *spec) MUST_CHECK;
+/* vm_filter() - set the rules of a VM that runs on the bridge anew, with @nat. Lock held. */
+struct fault *vm_filter(struct vm *vm, bool nat) MUST_CHECK;
+/* vm_release_address() - give it up: the VM was not made, or is gone. */
+struct fault *vm_release_address(const struct store *s, const struct vm_spec *spec) MUST_CHECK;
 
 enum vm_stopped { VM_WAS_STOPPED, VM_POWERED_OFF, VM_KILLED };
 

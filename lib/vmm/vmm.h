@@ -18,7 +18,7 @@
 #include "store/config.h"
 
 #define VMM_WORDS "auto firecracker qemu"
-#define NET_WORDS "user none"
+#define NET_WORDS "auto user bridge none"
 
 /* Longest path of a unix socket: sun_path less its NUL. */
 #define VMM_SOCKET_PATH_MAX 107

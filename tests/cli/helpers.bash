@@ -11,7 +11,7 @@ setup() { setup_world; }
 setup_world()
 {
 	export BANGER_STATE_DIR=$BATS_TEST_TMPDIR/state HOME=$BATS_TEST_TMPDIR/home
-	export BANGER_RUN_DIR=$BATS_TEST_TMPDIR/run
+	export BANGER_RUN_DIR=$BATS_TEST_TMPDIR/run BANGER_NET=user
 	export XDG_CONFIG_HOME=$HOME/.config
 	unset XDG_STATE_HOME XDG_RUNTIME_DIR NO_COLOR SUDO_UID SUDO_GID
 	mkdir -p "$HOME"

@@ -67,7 +67,7 @@ done
 
 # A foreign library has one file that knows it; libarchive has one for reading and one for writing,
 # libcrypto one for digests and one for keys.
-for header in archive.h archive_entry.h curl/curl.h ext2fs/ext2fs.h ini.h jsmn.h libdevmapper.h 'openssl/.*'; do
+for header in archive.h archive_entry.h curl/curl.h ext2fs/ext2fs.h ini.h jsmn.h libdevmapper.h 'openssl/.*' 'netlink/.*' 'netlink/.*'; do
 	mapfile -t users < <(grep -lE "^#include [<\"]${header}[>\"]" "${all[@]}" |
 		grep -vE "^lib/base/(archive_writer|ed25519)\.c$")
 	[ ${#users[@]} -le 1 ] || fault "<$header> is included by ${#users[@]} files: ${users[*]}"

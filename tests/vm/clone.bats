@@ -27,7 +27,7 @@ teardown() { vm_teardown; }
 	[ "$("$BANGER" vm exec b -- hostname)" = b ]
 	"$BANGER" vm exec b -- cat /etc/machine-id > "$BATS_TEST_TMPDIR/b"
 	[ "$(cat "$BATS_TEST_TMPDIR/b")" = "$("$BANGER" vm show b | jq -r .spec.id)" ]
-	! cmp "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+	run ! cmp "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
 	# Another name, and a TLS server as URL.
 	"$BANGER" vm exec b -- sh -c 'command -v openssl' > /dev/null || skip "no openssl in the image"
 	"$BANGER" vm exec b -- sh -c 'cd /tmp && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout k -out c -subj /CN=b -days 9 2> e || { cat e; exit 1; }

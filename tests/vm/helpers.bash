@@ -19,7 +19,7 @@ vm_setup()
 	BANGER_STATE_DIR=$(mktemp -d "$(dirname "$FIXTURE")/t.XXXXXX")
 	BANGER_RUN_DIR=$(mktemp -d /tmp/bgr.XXXXXX)
 	export BANGER_STATE_DIR BANGER_RUN_DIR
-	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1
+	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1 BANGER_NET=user
 	chmod 0700 "$BANGER_STATE_DIR"
 	cp -al "$FIXTURE/version" "$FIXTURE/kernels" "$FIXTURE/images" "$BANGER_STATE_DIR/"
 	world > "$BATS_TEST_TMPDIR/world.before"

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/netlink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/library.h"
+#include "host/sysroot.h"
+
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(nl_addr_build) X(nl_addr_get_binary_addr) X(nl_addr_get_family) X(nl_addr_get_prefixlen) \
+	X(nl_addr_parse) X(nl_addr_put) X(nl_addr_set_prefixlen) X(nl_cache_free) \
+	X(nl_cache_get_first) X(nl_cache_get_next) X(nl_connect) X(nl_geterror) X(nl_socket_alloc) \
+	X(nl_socket_free) X(rtnl_addr_add) X(rtnl_addr_alloc) X(rtnl_addr_alloc_cache) \
+	X(rtnl_addr_get_ifindex) X(rtnl_addr_get_local) X(rtnl_addr_put) X(rtnl_addr_set_ifindex) \
+	X(rtnl_addr_set_local) X(rtnl_link_add) X(rtnl_link_alloc) X(rtnl_link_change) \
+	X(rtnl_link_delete) X(rtnl_link_get_kernel) X(rtnl_link_put) X(rtnl_link_set_addr) \
+	X(rtnl_link_set_flags) X(rtnl_link_set_ifalias) X(rtnl_link_set_ifindex) \
+	X(rtnl_link_set_master) X(rtnl_link_set_name) X(rtnl_link_set_type) \
+	X(rtnl_route_alloc_cache) X(rtnl_route_get_dst) X(rtnl_route_get_nnexthops) \
+	X(rtnl_route_nexthop_n) X(rtnl_route_nh_get_ifindex) X(rtnl_route_get_table)
+/* clang-format on */
+
+static struct {
+	FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+static const struct library_symbol symbols[] = { FUNCTIONS(LIBRARY_SYMBOL) };
+static struct library library = { "libnl-route-3.so.200", symbols, ARRAY_LEN(symbols), false };
+
+struct netlink {
+	struct nl_sock *socket;
+};
+
+static struct fault *nl_fault(int error, const char *fmt, ...) PRINTF(2, 3);
+
+/* libnl's errors are its own, not errno's. */
+static struct fault *nl_fault(int error, const char *fmt, ...)
+{
+	AUTO_FREE char *what = NULL;
+	enum fault_kind kind = -error == NLE_PERM ? F_DENIED : F_SYS;
+	va_list ap;
+
+	va_start(ap, fmt);
+	what = xvasprintf(fmt, ap);
+	va_end(ap);
+	return fault_new(kind, "%s: %s", what, lib.nl_geterror(error));
+}
+
+struct fault *netlink_open(struct netlink **out)
+{
+	struct netlink *n;
+	int error;
+
+	TRY(fault_hint(library_load(&library), "Install it: sudo apt-get install libnl-route-3-200"));
+	n = xcalloc(1, sizeof(*n));
+	n->socket = lib.nl_socket_alloc();
+	if (!n->socket)
+		abort();
+	error = lib.nl_connect(n->socket, NETLINK_ROUTE);
+	if (error < 0) {
+		netlink_close(n);
+		return nl_fault(error, "speaking with the kernel about network interfaces");
+	}
+	*out = n;
+	return NULL;
+}
+
+void netlink_close(struct netlink *n)
+{
+	if (!n)
+		return;
+	lib.nl_socket_free(n->socket);
+	free(n);
+}
+
+/* ----------------------------------------------------------------------------------- observers */
+
+bool link_exists(const char *name)
+{
+	return if_nametoindex(name) != 0;
+}
+
+void link_ports(const char *name, struct strings *out)
+{
+	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/brif", name);
+	int fd = sysroot_open_dir(path);
+
+	*out = (struct strings){ 0 };
+	if (fd < 0)
+		return;
+	fault_free(dir_names(fd, path, out));
+	close(fd);
+}
+
+char *link_mac(const char *name)
+{
+	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/address", name);
+	struct buf text = BUF_INIT;
+
+	if (!sysroot_read(path, 64, &text)) {
+		buf_release(&text);
+		return NULL;
+	}
+	text.data[strcspn(text.data, "\n")] = '\0';
+	return buf_steal(&text);
+}
+
+/* --------------------------------------------------------------------------------------- links */
+
+/* Change the link @name as @change (stolen) says. */
+static struct fault *change(struct netlink *n, const char *name, struct rtnl_link *change,
+			    const char *deed)
+{
+	struct rtnl_link *which = lib.rtnl_link_alloc();
+	int error;
+
+	lib.rtnl_link_set_ifindex(which, (int)if_nametoindex(name));
+	lib.rtnl_link_set_ifindex(change, (int)if_nametoindex(name));
+	error = lib.rtnl_link_change(n->socket, which, change, 0);
+	lib.rtnl_link_put(which);
+	lib.rtnl_link_put(change);
+	return error < 0 ? nl_fault(error, "%s interface '%s'", deed, name) : NULL;
+}
+
+static struct fault *add_bridge(struct netlink *n, const char *name, const char *mac)
+{
+	struct rtnl_link *link = lib.rtnl_link_alloc();
+	struct nl_addr *address = NULL;
+	int error = lib.rtnl_link_set_type(link, "bridge");
+
+	lib.rtnl_link_set_name(link, name);
+	if (!error)
+		error = lib.nl_addr_parse(mac, AF_LLC, &address);
+	if (!error) {
+		lib.rtnl_link_set_addr(link, address);
+		error = lib.rtnl_link_add(n->socket, link, NLM_F_CREATE | NLM_F_EXCL);
+	}
+	if (address)
+		lib.nl_addr_put(address);
+	lib.rtnl_link_put(link);
+	return error && error != -NLE_EXIST ? nl_fault(error, "making bridge '%s'", name) : NULL;
+}
+
+static struct fault *add_address(struct netlink *n, const char *name, uint32_t address,
+				 unsigned int prefix)
+{
+	uint32_t wire = htonl(address);
+	struct nl_addr *local = lib.nl_addr_build(AF_INET, &wire, sizeof(wire));
+	struct rtnl_addr *a = lib.rtnl_addr_alloc();
+	int error;
+
+	if (!local)
+		abort();
+	lib.nl_addr_set_prefixlen(local, (int)prefix);
+	lib.rtnl_addr_set_ifindex(a, (int)if_nametoindex(name));
+	lib.rtnl_addr_set_local(a, local);
+	error = lib.rtnl_addr_add(n->socket, a, 0);
+	lib.rtnl_addr_put(a);
+	lib.nl_addr_put(local);
+	return error && error != -NLE_EXIST
+		       ? nl_fault(error, "giving interface '%s' its address", name)
+		       : NULL;
+}
+
+struct fault *netlink_bridge_up(struct netlink *n, const char *name, const char *mac,
+				const char *alias, uint32_t address, unsigned int prefix)
+{
+	struct rtnl_link *up;
+
+	TRY(add_bridge(n, name, mac));
+	TRY(add_address(n, name, address, prefix));
+	up = lib.rtnl_link_alloc();
+	lib.rtnl_link_set_ifalias(up, alias);
+	lib.rtnl_link_set_flags(up, IFF_UP);
+	return change(n, name, up, "bringing up");
+}
+
+struct fault *netlink_rename(struct netlink *n, const char *name, const char *to)
+{
+	struct rtnl_link *link = lib.rtnl_link_alloc();
+
+	lib.rtnl_link_set_name(link, to);
+	return change(n, name, link, "renaming");
+}
+
+/* libnl 3.7 has no name for this flag of a port. */
+static struct fault *isolate(const char *name, bool isolated)
+{
+	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/brport/isolated", name);
+	AUTO_FREE char *real = sysroot_path(path);
+	AUTO_FD fd = open(real, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, isolated ? "1" : "0", 1) != 1)
+		return fault_sys(F_SYS, "isolating interface '%s' from the other VMs", name);
+	return NULL;
+}
+
+struct fault *netlink_port_up(struct netlink *n, const char *name, const char *bridge,
+			      const char *alias, bool isolated)
+{
+	struct rtnl_link *port = lib.rtnl_link_alloc(), *up;
+
+	/* Not up before it is isolated: no frame may pass in between. */
+	lib.rtnl_link_set_master(port, (int)if_nametoindex(bridge));
+	lib.rtnl_link_set_ifalias(port, alias);
+	TRY(change(n, name, port, "attaching"));
+	TRY(isolate(name, isolated));
+	up = lib.rtnl_link_alloc();
+	lib.rtnl_link_set_flags(up, IFF_UP);
+	return change(n, name, up, "bringing up");
+}
+
+struct fault *netlink_remove(struct netlink *n, const char *name)
+{
+	struct rtnl_link *link = lib.rtnl_link_alloc();
+	int error;
+
+	lib.rtnl_link_set_name(link, name);
+	error = lib.rtnl_link_delete(n->socket, link);
+	lib.rtnl_link_put(link);
+	if (!error || error == -NLE_NODEV || error == -NLE_OBJ_NOTFOUND)
+		return NULL;
+	return nl_fault(error, "removing interface '%s'", name);
+}
+
+/* ----------------------------------------------------------------------------------- conflicts */
+
+struct search {
+	bool (*overlaps)(const void *context, uint32_t address, unsigned int prefix);
+	const void *context;
+	unsigned int except;
+};
+
+/* "10.0.0.0/8 on eth0" when @a is in the way; owned. */
+static char *in_the_way(const struct search *s, struct nl_addr *a, int index, const char *kind)
+{
+	char name[IF_NAMESIZE] = "?";
+	struct in_addr address;
+	char text[INET_ADDRSTRLEN];
+
+	if (!a || lib.nl_addr_get_family(a) != AF_INET || (unsigned int)index == s->except ||
+	    !lib.nl_addr_get_prefixlen(a))
+		return NULL;
+	memcpy(&address, lib.nl_addr_get_binary_addr(a), sizeof(address));
+	if (!s->overlaps(s->context, ntohl(address.s_addr), lib.nl_addr_get_prefixlen(a)))
+		return NULL;
+	if_indextoname((unsigned int)index, name);
+	return xasprintf("%s %s/%u of interface '%s'", kind,
+			 inet_ntop(AF_INET, &address, text, sizeof(text)),
+			 lib.nl_addr_get_prefixlen(a), name);
+}
+
+static char *search_addresses(const struct search *s, struct nl_cache *cache)
+{
+	char *found = NULL;
+
+	for (struct nl_object *o = lib.nl_cache_get_first(cache); o && !found;
+	     o = lib.nl_cache_get_next(o)) {
+		struct rtnl_addr *a = (struct rtnl_addr *)o;
+
+		found = in_the_way(s, lib.rtnl_addr_get_local(a), lib.rtnl_addr_get_ifindex(a),
+				   "the address");
+	}
+	return found;
+}
+
+static char *search_routes(const struct search *s, struct nl_cache *cache)
+{
+	char *found = NULL;
+
+	for (struct nl_object *o = lib.nl_cache_get_first(cache); o && !found;
+	     o = lib.nl_cache_get_next(o)) {
+		struct rtnl_route *r = (struct rtnl_route *)o;
+		struct rtnl_nexthop *hop = lib.rtnl_route_get_nnexthops(r)
+						   ? lib.rtnl_route_nexthop_n(r, 0)
+						   : NULL;
+
+		if (lib.rtnl_route_get_table(r) == RT_TABLE_LOCAL)
+			continue;
+		found = in_the_way(s, lib.rtnl_route_get_dst(r),
+				   hop ? lib.rtnl_route_nh_get_ifindex(hop) : 0, "the route");
+	}
+	return found;
+}
+
+struct fault *netlink_conflict(struct netlink *n, const char *except,
+			       bool (*overlaps)(const void *context, uint32_t address,
+						unsigned int prefix),
+			       const void *context, char **conflict)
+{
+	struct search s = { overlaps, context, if_nametoindex(except) };
+	struct nl_cache *cache = NULL;
+	int error;
+
+	*conflict = NULL;
+	if (!s.except)
+		s.except = UINT32_MAX;
+	error = lib.rtnl_addr_alloc_cache(n->socket, &cache);
+	if (error)
+		return nl_fault(error, "listing the addresses of this host");
+	*conflict = search_addresses(&s, cache);
+	lib.nl_cache_free(cache);
+	if (*conflict)
+		return NULL;
+	error = lib.rtnl_route_alloc_cache(n->socket, AF_INET, 0, &cache);
+	if (error)
+		return nl_fault(error, "listing the routes of this host");
+	*conflict = search_routes(&s, cache);
+	lib.nl_cache_free(cache);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------------------------------- taps */
+
+struct fault *tap_make(const char *name, uid_t owner)
+{
+	AUTO_FREE char *path = sysroot_path("/dev/net/tun");
+	AUTO_FD fd = open(path, O_RDWR | O_CLOEXEC);
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	if (fd < 0)
+		return fault_sys(errno == ENOENT ? F_MISSING : F_SYS, "opening '/dev/net/tun'");
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETOWNER, owner) < 0 ||
+	    ioctl(fd, TUNSETPERSIST, 1) < 0)
+		return fault_sys(F_SYS, "making tap '%s'", name);
+	return NULL;
+}
+
+struct fault *forwarding_enable(bool *changed)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ip_forward";
+	AUTO_FREE char *real = sysroot_path(path);
+	AUTO_BUF now = BUF_INIT;
+	AUTO_FD fd = -1;
+
+	*changed = false;
+	if (sysroot_read(path, 16, &now) && now.len && now.data[0] == '1')
+		return NULL;
+	fd = open(real, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		return fault_sys(F_SYS, "letting this host forward packets, in '%s'", path);
+	*changed = true;
+	return NULL;
+}
