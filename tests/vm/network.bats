@@ -96,5 +96,5 @@ reaches_out()
 	[ "$(reaches_out out)" = reached ]
 	banger vm delete -q out in peer1 peer2
 	[ -z "$(ip netns exec "$NS" nft list ruleset)" ]
-	[ "$(ip netns exec "$NS" ip -o link | grep -c 'bgr')" -eq 0 ]
+	[[ $(ip netns exec "$NS" ip -o link) != *bgr* ]]
 }
