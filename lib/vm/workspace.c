@@ -184,7 +184,7 @@ static struct fault *take_head(struct prepare *p)
 		return NULL;
 	if (!has_commit(&p->git, p->source->head)) {
 		progress_stage(p->ws->vm.progress, "packing commit %.12s", p->source->head);
-		if (depth == 1 && old->head && has_commit(&p->git, old->head) &&
+		if (depth && old->head && has_commit(&p->git, old->head) &&
 		    has_commit(&from, old->head))
 			have = old->head;
 		TRY(git_import(&from, &p->git, p->source->head, depth, have, &p->shallow, NULL));

@@ -240,12 +240,15 @@ struct fault *git_import(const struct git *from, const struct git *to, const cha
 					     "--delta-base-offset", "--shallow", NULL };
 	AUTO_FD wishes = memfd_create("revisions", MFD_CLOEXEC);
 	AUTO_FD stream = open(to->git_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	AUTO_FREE char *follows = NULL;
 	AUTO_BUF text = BUF_INIT;
 	size_t known = shallow->n; /* of other imports: they may be strange to this repository */
 
 	if (wishes < 0 || stream < 0)
 		return fault_sys(F_SYS, "making a temporary file");
-	if (depth)
+	if (have) /* what follows on it has its history there */
+		TRY(GIT_ASK(from, &follows, "merge-base", "--is-ancestor", have, oid));
+	if (depth && !follows)
 		TRY(find_edge(from, oid, depth, shallow));
 	for (size_t i = known; i < shallow->n; i++)
 		buf_addf(&text, "--shallow %s\n", shallow->v[i]);
