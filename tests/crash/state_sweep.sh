@@ -75,7 +75,7 @@ sweep()
 {
 	local file how bad=0 tried=0 left first began=$SECONDS state=$1
 
-	"$BANGER" vm create -q --name b
+	"$BANGER" vm create -q --name b > out
 	"$BANGER" vm exec b -- echo here > out
 	first=$(world_list | grep -v '/\.\?events\|/b/')
 	shift
