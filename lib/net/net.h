@@ -24,7 +24,7 @@ struct net_port {
 	const char *id;	     /* of the VM, 32 hex digits */
 	const char *address; /* IPv4, leased */
 	const char *alias;   /* the VM's directory */
-	uid_t owner;	     /* who will open the tap */
+	uid_t owner;	     /* net_tap_up(): who will open the tap */
 	bool nat;	     /* may go out through the host */
 	bool peers;	     /* may talk to other VMs that may */
 };

@@ -45,7 +45,6 @@ static struct net_port port_of(const struct vm *vm, const char *address)
 		.id = id_of(vm),
 		.address = address,
 		.alias = vm->dir.path,
-		.owner = geteuid(),
 		.nat = vm->spec.nat,
 		.peers = vm->spec.peers,
 	};
@@ -74,8 +73,14 @@ struct fault *step_tap_check(const struct vm *vm)
 struct fault *step_tap_apply(struct vm *vm)
 {
 	struct net_port port = port_of(vm, vm->spec.address);
+	struct vmm_choice choice;
 
-	return is_bridged(vm) ? net_tap_up(vm->store, vm->config, &port) : NULL;
+	if (!is_bridged(vm))
+		return NULL;
+	TRY(step_vmm_choose(vm, &choice));
+	port.owner = vmm_owner(&choice, vm->spec.id);
+	vmm_choice_release(&choice);
+	return net_tap_up(vm->store, vm->config, &port);
 }
 
 struct fault *step_tap_undo(struct vm *vm)
