@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_vm_run.c - 'vm run', 'vm create', 'vm exec'. */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "banger/commands.h"
 #include "banger/output_file.h"
@@ -96,6 +98,9 @@ static struct fault *check_workspace_flags(const struct invocation *inv)
 	if (option_given(inv, "apply") && !export)
 		return fault_new(F_USAGE, "--apply needs --export FILE: the patch has to be somewhere if it "
 				 "cannot be applied");
+	if (inv->operands.n && access(inv->operands.v[0], F_OK) < 0 && errno == ENOENT)
+		return fault_hint(fault_sys(F_NOT_FOUND, "directory '%s'", inv->operands.v[0]),
+				  "A command for the guest goes after '--', an image after --image.");
 	if (inv->operands.n)
 		return export && option_given(inv, "detach")
 			       ? fault_hint(fault_new(F_USAGE, "--export is for when the command ends, and "

@@ -86,7 +86,7 @@ static const struct option prepare_options[] = {
 
 const struct command command_vm_workspace_prepare = {
 	.name = "vm workspace prepare",
-	.summary = "copy a directory of the host into a running VM, or what changed in it since",
+	.summary = "copy a directory of the host into a VM, or its changes",
 	.operands = "NAME [PATH]",
 	.description =
 		"Copies the git repository that PATH is in: the files that git tracks, as they are in the "

@@ -46,7 +46,7 @@ base=$(median "$work/version")
 for mode in dm copy; do
 	echo "$mode" "$(median "$work/create.$mode")" "$(median "$work/start.$mode")" \
 		"$(median "$work/delete.$mode")" "$base" | awk '{
-		printf "host work, %-4s: create %d ms, start %d ms, delete %d ms CPU; %.1f times three runs of 'banger version' (%d ms)\n",
+		printf "host work, %-4s: create %d ms, start %d ms, delete %d ms CPU; %.1f times three runs of banger version (%d ms)\n",
 			$1, $2, $3, $4, ($2 + $3 + $4) / (3 * $5), 3 * $5 }'
 done
 "$BANGER" vm create -q --no-start --name bench --disk-mode dm > /dev/null

@@ -16,7 +16,7 @@ lab_teardown()
 		"$BANGER" vm delete -q "$name" || echo "could not delete VM $name" >&2
 	done
 	# The lab is a guest of banger, too: its own agent lives in /run/banger.
-	left=$(devices; ls -A /var/lib/banger/vms; ls -A /run/banger | grep -x '[0-9a-f]\{8\}')
+	left=$(devices; ls -A /var/lib/banger/vms; find /run/banger -mindepth 1 -maxdepth 1 -name '????????' -printf '%f\n' 2> /dev/null)
 	[ -z "$left" ] || { echo "left behind: $left" >&2; return 1; }
 }
 

@@ -184,7 +184,7 @@ static void what_is_no_list_of_chains_is_no_crash(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		AUTO_FREE char *seen = NULL, *fix = NULL;
-		AUTO_FAULT f = doctor_blockers(texts[i], strlen(texts[i]), &seen, &fix);
+		fault_free(doctor_blockers(texts[i], strlen(texts[i]), &seen, &fix));
 
 		assert_null(seen);
 		assert_null(fix);

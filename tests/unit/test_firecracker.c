@@ -260,6 +260,7 @@ static void every_request_is_in_the_api_description(void **state)
 	size_t n = 0, connections = 0;
 	char *line, *rest;
 
+	(void)console; /* held open */
 	(void)state;
 	assert_true(fd >= 0);
 	must(file_read_fd(fd, MIB, FIXTURE, &text));
@@ -289,6 +290,7 @@ static void boot_arguments_keep_modules_and_end_by_a_reset(void **state)
 	AUTO_BUF asked = BUF_INIT;
 	const char *args;
 
+	(void)console; /* held open */
 	(void)state;
 	read_requests(&asked);
 	args = strstr(asked.data, "\"boot_args\":");
@@ -409,6 +411,7 @@ static void the_eleventh_connection_is_told_to_wait(void **state)
 	struct fault *f = NULL;
 	int fds[10];
 
+	(void)console; /* held open */
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		assert_true((fds[i] = unix_connect(api)) >= 0);
@@ -434,6 +437,7 @@ static void the_agent_answers_several_clients_at_once(void **state)
 	AUTO_FD pidfd = -1;
 	bool gone = false;
 
+	(void)console; /* held open */
 	(void)state;
 	must(process_open(&process, &pidfd));
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)

@@ -108,8 +108,9 @@ static void what_nft_lists_may_be_anything(void **state)
 {
 	static const char *const texts[] = { "", "[]", "{}", "{\"nftables\":3}",
 					     "{\"nftables\":[1,{},{\"set\":2}]}",
-					     "{\"nftables\":[{\"set\":{\"table\":\"banger\",\"name\":"
-					     "\"guests\",\"elem\":[1,[],{\"concat\":{}}]}}]}" };
+					     ("{\"nftables\":[{\"set\":{\"table\":\"banger\","
+					      "\"name\":\"guests\",\"elem\":[1,[],{\"concat\":{}}]}}"
+					      "]}") };
 	struct rules_guest g = { "a", "b", "c", "d", false, false };
 	struct rules_seen seen;
 
