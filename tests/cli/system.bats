@@ -100,7 +100,8 @@ installed() { "$BANGER" system install -q --root "$ROOT" "$@"; }
 @test "system: --nss --undo gives nsswitch.conf back byte for byte, and only that" {
 	cp "$ROOT/etc/nsswitch.conf" original
 	installed --nss
-	! cmp -s original "$ROOT/etc/nsswitch.conf"
+	run cmp -s original "$ROOT/etc/nsswitch.conf"
+	is "$status" 1
 	run "$BANGER" system install --nss --undo --root "$ROOT"
 	is "$status" 0
 	cmp original "$ROOT/etc/nsswitch.conf"
