@@ -68,7 +68,7 @@ static const struct option set_options[] = {
 
 const struct command command_vm_set = {
 	.name = "vm set",
-	.summary = "change CPUs, memory, disk, ports, labels, time limits and NAT of VMs",
+	.summary = "change CPUs, memory, disk, ports, labels, NAT of VMs",
 	.operands = "NAME...",
 	.description =
 		"Changes what VMs are. CPUs, memory and ports need a VM that is stopped. Labels and time limits "

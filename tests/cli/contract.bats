@@ -139,8 +139,9 @@ teardown() { teardown_stub; }
 				return 1
 				;;
 			esac
-			# What the doctor finds is a list, not a message.
-			[ "$status" -eq 0 ] || [[ $output == *"FAIL "* ]] || has "$output" "banger: "
+			# What the doctor finds, and what is not installed, is a list and no message.
+			[ "$status" -eq 0 ] || [[ $output == *"FAIL "* || $output == *"missing "* ]] ||
+				has "$output" "banger: "
 		done
 	done < <(all_commands)
 	rm -rf "$work"

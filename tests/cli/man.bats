@@ -49,7 +49,7 @@ load helpers
 	grep -qx ./opt/b/share/man/man5/banger.conf.5 installed
 	grep -qx ./opt/b/share/bash-completion/completions/banger installed
 	is "$(grep -c '/man[15]/' installed)" "$(find "$TOP/man" -type f | wc -l)"
-	is "$(find root -type f -perm /111)" root/opt/b/bin/banger
+	is "$(find root -type f -perm /111 | sort)" $'root/opt/b/bin/banger\nroot/opt/b/bin/banger-watch'
 	root/opt/b/bin/banger --version
 	touch root/opt/b/bin/other root/opt/b/share/man/man1/other.1
 	make -s -C "$TOP" uninstall DESTDIR="$PWD/root" PREFIX=/opt/b

@@ -46,10 +46,12 @@ ended()
 	[ "$("$BANGER" vm exec a -- uname -s)" = Linux ]
 	run "$BANGER" vm exec a -- sh -c 'exit 7'
 	[ "$status" -eq 7 ]
+	local pids=()
 	for i in 1 2 3 4 5 6; do
-		"$BANGER" vm exec a -- sh -c "sleep 1; echo $i > /root/$i" &
+		"$BANGER" vm exec a -- sh -c "sleep 1; echo $i > /root/$i" 3>&- &
+		pids+=($!)
 	done
-	wait
+	wait "${pids[@]}"
 	[ "$("$BANGER" vm exec a -- sh -c 'ls /root | grep -c "^[1-6]$"')" = 6 ]
 	head -c 5000000 /dev/urandom > /tmp/big
 	[ "$("$BANGER" vm exec -i a -- sha256sum < /tmp/big | cut -c 1-64)" = "$(sha256sum < /tmp/big | cut -c 1-64)" ]

@@ -15,8 +15,8 @@ vm_setup_file()
 
 vm_setup()
 {
-	# Beside the fixtures, so that hard links work; short, because of socket paths.
-	BANGER_STATE_DIR=$(mktemp -d "$(dirname "$FIXTURE")/t.XXXXXX")
+	# Beside the fixtures, so that hard links work; resolved, as processes show it in their arguments.
+	BANGER_STATE_DIR=$(mktemp -d "$(realpath "$(dirname "$FIXTURE")")/t.XXXXXX")
 	BANGER_RUN_DIR=$(mktemp -d /tmp/bgr.XXXXXX)
 	export BANGER_STATE_DIR BANGER_RUN_DIR
 	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1 BANGER_NET=user

@@ -96,5 +96,6 @@ reaches_out()
 	[ "$(reaches_out out)" = reached ]
 	banger vm delete -q out in peer1 peer2
 	[ -z "$(ip netns exec "$NS" nft list ruleset)" ]
-	[[ $(ip netns exec "$NS" ip -o link) != *bgr* ]]
+	ip netns exec "$NS" ip -o link > links
+	[[ $(cat links) != *": bgr"* ]] || { cat links; false; }
 }
