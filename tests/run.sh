@@ -7,7 +7,7 @@
 #   fuzz      every fuzz target on its seeds only
 #   cli       tests/cli/*.bats
 #   cli-asan  the same with the sanitized program
-#   crash     tests/crash/*.bats, and the sweeps of tests/crash/*_sweep.sh
+#   crash     tests/crash/*.bats, the sweeps of tests/crash/*_sweep.sh and tests/crash/soak.sh
 #   vm        tests/vm/*.bats: real virtual machines
 #   lab       tests/lab/*.bats, inside a virtual machine where KVM works
 #
@@ -146,6 +146,8 @@ run_crash()
 		BANGER=$top/$build/banger run_tap "crash/$name" "${CRASH_LIMIT:-600}" "$script"
 		sed -n 's/^ok [0-9]* - /    /p' "$logs/crash-$name.tap"
 	done
+	BANGER=$top/$build/banger run_tap crash/soak "$((${SOAK_SECONDS:-20} + 300))" tests/crash/soak.sh
+	sed -n 's/^ok [0-9]* - /    /p' "$logs/crash-soak.tap"
 	run_bats crash crash "$build/banger" 300 900
 }
 

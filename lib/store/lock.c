@@ -12,6 +12,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #define RETRY_MS_MAX 50
 #define TELL_AFTER_MS 200
@@ -84,7 +85,7 @@ static struct fault *open_lock(int dir, const char *name, const char *what, int 
 }
 
 struct wait_state {
-	int64_t deadline;
+	int64_t began_ms, deadline;
 	int64_t tell_ms; /* a shorter wait is not worth a word */
 	int pause_ms;
 	bool told;
@@ -121,7 +122,8 @@ struct fault *lock_take(int dir, const char *name, enum lock_kind kind, const ch
 			const char *verb, int wait_ms, struct lock *lock)
 {
 	int operation = (kind == LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB;
-	struct wait_state w = { clock_deadline(wait_ms), clock_now_ms() + TELL_AFTER_MS, 1, false };
+	int64_t now = clock_now_ms();
+	struct wait_state w = { now, clock_deadline(wait_ms), now + TELL_AFTER_MS, 1, false };
 	AUTO_FD fd = -1;
 
 	for (;;) {
@@ -140,6 +142,9 @@ struct fault *lock_take(int dir, const char *name, enum lock_kind kind, const ch
 			return fault_sys(F_SYS, "locking %s", what);
 		TRY(wait_a_little(&w, dir, name, what));
 	}
+	if (w.pause_ms > 1)
+		log_write(LOG_LEVEL_INFO, "waited %lld ms for %s",
+			  (long long)(clock_now_ms() - w.began_ms), what);
 	if (kind == LOCK_EXCLUSIVE)
 		sign(fd, verb);
 	lock->fd = steal_fd(&fd);

@@ -54,10 +54,15 @@ struct fault *vm_dir_lock(const struct store *s, const char *name, const char *v
 {
 	AUTO_FREE char *what = xasprintf("VM '%s'", name);
 	AUTO_VM_DIR dir = VM_DIR_INIT;
+	struct fault *f;
 
 	TRY(vm_dir_open(s, name, &dir));
-	TRY(lock_take(dir.fd, LOCK_FILE, LOCK_EXCLUSIVE, what, verb, s->wait_ms, &dir.lock));
-	if (!still_there(s, &dir))
+	f = lock_take(dir.fd, LOCK_FILE, LOCK_EXCLUSIVE, what, verb, s->wait_ms, &dir.lock);
+	/* In a directory that is removed by now no lock can be made. */
+	if (f && fault_kind(f) != F_NOT_FOUND)
+		return f;
+	fault_free(f);
+	if (f || !still_there(s, &dir))
 		return fault_new(F_NOT_FOUND, "VM '%s' was just removed", name);
 	*d = dir;
 	dir = VM_DIR_INIT;
