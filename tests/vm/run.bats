@@ -75,7 +75,7 @@ teardown() { vm_teardown; }
 
 @test "invalid_spec and invalid_name: refused with a sentence, no row left" {
 	for bad in "--vcpu 0" "--vcpu -1" "--memory 0" "--memory 1x" "--disk-size 0" "--name -a" "--name A" \
-		"--name a.b" "--net bridge" "--disk-mode magic" "--image ../x" "--env NOVALUE" \
+		"--name a.b" "--net magic" "--disk-mode magic" "--image ../x" "--env NOVALUE" \
 		"--kernel ." "--memory 100000G" "--system-overlay-size 1M"; do
 		# shellcheck disable=SC2086
 		run "$BANGER" vm run $bad -- true
