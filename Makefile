@@ -154,11 +154,12 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libbanger.a
 
 # Everything.  Installs what is missing, builds with both compilers and with the sanitizers, runs
 # all suites and ends with one line that counts.
-SUITES ?= lint unit asan fuzz cli cli-asan crash vm lab
+SUITES ?= lint unit asan fuzz cli cli-asan crash
+BESIDE ?= vm lab
 check:
 	packaging/deps.sh build run test
 	+$(MAKE) --no-print-directory check-build
-	tests/run.sh $(SUITES)
+	tests/run.sh $(if $(BESIDE),--beside '$(BESIDE)') $(SUITES)
 
 JOBS ?= $(shell nproc)
 check-build:

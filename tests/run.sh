@@ -1,5 +1,8 @@
 #!/bin/bash
-# run.sh SUITE... - run test suites and count.
+# run.sh [--beside "SUITE..."] SUITE... - run test suites and count.
+#
+# --beside runs suites at the same time as the others, one after the other: virtual machines keep one
+# core busy and the rest another.  What they print comes at the end.
 #
 #   lint      every tests/lint/*.sh
 #   unit      every tests/unit/*.c, built
@@ -163,9 +166,48 @@ run_bats()
 	done
 }
 
+# What ran beside joins the counts.
+join_beside()
+{
+	local line last
+
+	wait "$beside" || true
+	last=$(tail -n 1 "$logs/beside.out")
+	if [[ ! $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		cat "$logs/beside.out"
+		failures+=("what ran beside ended without a count")
+		failed=$((failed + 1))
+		return
+	fi
+	passed=$((passed + BASH_REMATCH[1]))
+	failed=$((failed + BASH_REMATCH[2]))
+	skipped=$((skipped + BASH_REMATCH[3]))
+	while IFS= read -r line; do
+		case $line in
+		"skipped: "*) skips+=("${line#skipped: }") ;;
+		"FAILED: "*) failures+=("${line#FAILED: }") ;;
+		"$last") ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done < "$logs/beside.out"
+}
+
+beside=
+if [ "${1:-}" = --beside ]; then
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	read -ra suites <<< "$2"
+	RUN_BESIDE=yes BANGER_FIRECRACKER=$LAB_FIRECRACKER tests/run.sh "${suites[@]}" \
+		> "$logs/beside.out" 2>&1 &
+	beside=$!
+	trap 'kill "$beside" 2> /dev/null' EXIT
+	shift 2
+fi
 [ $# -gt 0 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-rm -rf "$logs"
-mkdir -p "$logs"
+if [ -z "$beside" ] && [ -z "${RUN_BESIDE:-}" ]; then
+	rm -rf "$logs"
+	mkdir -p "$logs"
+fi
 for suite in "$@"; do
 	case $suite in
 	lint) run_lint ;;
@@ -184,6 +226,7 @@ for suite in "$@"; do
 	esac
 done
 
+[ -z "$beside" ] || join_beside
 [ ${#skips[@]} -eq 0 ] || printf 'skipped: %s\n' "${skips[@]}"
 [ ${#failures[@]} -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
