@@ -120,3 +120,44 @@ struct fault *names_withdraw(const struct store *s, const char *name)
 	TRY(steal_ptr(&f));
 	return fault_wrap(withdraw(dir, name), "withdrawing the name of VM '%s'", name);
 }
+
+/* One line without its newline. */
+static bool read_line(const struct store *s, const char *name, struct buf *line)
+{
+	AUTO_FD dir = -1;
+	AUTO_FAULT f = s->dir < 0 ? NULL : dir_open(s->dir, NAMES_DIR, &dir);
+
+	if (dir < 0)
+		return false;
+	f = file_read(dir, name, CONTENT_MAX, line);
+	if (f || !line->len || line->data[line->len - 1] != '\n')
+		return false;
+	line->data[--line->len] = '\0';
+	return strlen(line->data) == line->len;
+}
+
+bool names_address(const struct store *s, const char *name, uint32_t *address)
+{
+	AUTO_FAULT bad = name_check_vm(name);
+	AUTO_BUF line = BUF_INIT;
+	struct in_addr in;
+
+	if (bad || !read_line(s, name, &line) || inet_pton(AF_INET, line.data, &in) != 1)
+		return false;
+	*address = ntohl(in.s_addr);
+	return true;
+}
+
+bool names_name(const struct store *s, uint32_t address, char name[VM_NAME_MAX + 1])
+{
+	char text[INET_ADDRSTRLEN];
+	struct in_addr in = { htonl(address) };
+	AUTO_BUF line = BUF_INIT;
+	uint32_t now;
+
+	inet_ntop(AF_INET, &in, text, sizeof(text));
+	if (!read_line(s, text, &line) || line.len > VM_NAME_MAX)
+		return false;
+	memcpy(name, line.data, line.len + 1);
+	return names_address(s, name, &now) && now == address;
+}

@@ -10,7 +10,11 @@
 #ifndef BANGER_STORE_NAMES_H
 #define BANGER_STORE_NAMES_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/fault.h"
+#include "store/name.h"
 #include "store/store.h"
 
 /*
@@ -25,6 +29,13 @@ struct fault *names_publish(const struct store *s, const char *name,
  * VM has by now cannot be meant: the caller holds the VM's lock.
  */
 struct fault *names_withdraw(const struct store *s, const char *name) MUST_CHECK;
+
+/*
+ * names_address(), names_name() - the address of VM @name, and the VM that has @address (host byte order).
+ * False when there is none, or it cannot be told.  From any thread.
+ */
+bool names_address(const struct store *s, const char *name, uint32_t *address);
+bool names_name(const struct store *s, uint32_t address, char name[VM_NAME_MAX + 1]);
 
 /* names_path() - the directory, there or not.  Owned. */
 char *names_path(const struct store *s);
