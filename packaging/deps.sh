@@ -16,7 +16,8 @@ packages[debian_run]='libarchive13|libarchive13t64 libcurl4|libcurl4t64 libssl3|
 packages[debian_test]='clang libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev clang-tidy
 	clang-format bats libcmocka-dev valgrind strace socat jq umoci skopeo buildah
 	busybox-static mandoc shellcheck zsh fish tmux zstd lz4 xz-utils bzip2 attr libcap2-bin
-	cpio binutils gnupg docker-registry apache2-utils openssl python3 curl rsync sudo'
+	cpio binutils gnupg docker-registry apache2-utils openssl python3 curl rsync sudo
+	bind9-dnsutils'
 
 # Fedora.
 packages[fedora_build]='gcc make pkgconf-pkg-config musl-gcc musl-devel kernel-headers
@@ -27,7 +28,8 @@ packages[fedora_run]='libarchive libcurl openssl-libs device-mapper-libs
 	kmod ca-certificates openssh-clients git shadow-utils'
 packages[fedora_test]='clang compiler-rt clang-tools-extra bats libcmocka-devel valgrind strace
 	socat jq umoci skopeo buildah busybox mandoc ShellCheck zsh fish tmux zstd lz4 xz bzip2
-	attr libcap cpio binutils httpd-tools openssl python3 curl rsync sudo'
+	attr libcap cpio binutils httpd-tools openssl python3 curl rsync sudo
+	bind-utils'
 
 # Arch.
 packages[arch_build]='gcc make pkgconf musl linux-api-headers libarchive curl e2fsprogs openssl
@@ -37,7 +39,7 @@ packages[arch_run]='libarchive curl openssl device-mapper
 	ca-certificates openssh git shadow'
 packages[arch_test]='clang compiler-rt bats cmocka valgrind strace socat jq umoci skopeo buildah
 	busybox mandoc shellcheck zsh fish tmux zstd lz4 xz bzip2 attr libcap cpio binutils
-	apache openssl python curl rsync sudo'
+	apache openssl python curl rsync sudo bind'
 
 usage()
 {

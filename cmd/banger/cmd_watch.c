@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "banger/commands.h"
 #include "base/text.h"
 #include "vm/watch.h"
@@ -28,6 +30,11 @@ static struct fault *watch_run_command(struct invocation *inv)
 	if (ms < INTERVAL_LEAST_MS)
 		return fault_new(F_INVALID, "the interval is less than %d ms", INTERVAL_LEAST_MS);
 	options.interval_ms = (int64_t)ms;
+	options.dns_optional = !option_given(inv, "dns");
+	options.dns = !options.once && (!options.dns_optional || !strcmp(inv->config.watch_dns, "yes"));
+	options.dns_port = (unsigned int)option_number(inv, "dns-port", inv->config.watch_dns_port);
+	if (options.once && !options.dns_optional)
+		return fault_new(F_USAGE, "--dns answers for as long as the watcher runs, and --once ends it");
 	return watch_run(&inv->store, &inv->config, &options, &watch_real_clock);
 }
 
@@ -35,6 +42,9 @@ static const struct option watch_options_table[] = {
 	{ .name = "once", .help = "look once and end: for cron" },
 	{ .letter = 'i', .name = "interval", .value = "DURATION", .type = OPTION_DURATION,
 	  .setting = "watch.interval", .help = "pause between two looks" },
+	{ .name = "dns", .help = "serve the names of the VMs by DNS meanwhile" },
+	{ .name = "dns-port", .value = "PORT", .type = OPTION_COUNT, .max = 65535,
+	  .setting = "watch.dns_port", .help = "port of 127.0.0.1 for --dns; 0 = any free one" },
 	{ .name = "stay", .help = "go on when no VM runs" },
 	{ 0 },
 };
@@ -52,8 +62,15 @@ const struct command command_watch = {
 		"a time to live cuts whatever goes on.\n\n"
 		"There is one watcher for a state directory; it may be killed at any time, and ends by "
 		"itself when no VM runs, unless --stay is given. With the setting watch.auto_watch, "
-		"'vm start' launches it in the background, as the small program banger-watch.",
-	.examples = "banger watch --once\tfrom cron, every few minutes\n"
+		"'vm start' launches it in the background, as the small program banger-watch.\n\n"
+		"With --dns, or the setting watch.dns, it also answers DNS questions on a port of 127.0.0.1, "
+		"by UDP and TCP: for the address of NAME.vm, and for the name behind an address of the "
+		"bridge. As root, where systemd-resolved runs, the bridge is routed to it until the "
+		"watcher ends, so that all programs find the VMs; other resolvers can be told to ask that "
+		"port for the zone vm. Anything else is refused. ('banger system install --nss' does "
+		"without a server.)",
+	.examples = "banger watch --stay --dns\tand: dig @127.0.0.1 -p 5380 web.vm\n"
+		    "banger watch --once\tfrom cron, every few minutes\n"
 		    "banger vm set ci --auto-stop 2h; banger watch &\tone VM, stopped after two idle hours",
 	.options = watch_options_table,
 	.flags = CMD_QUIET | CMD_NEEDS_WRITE,

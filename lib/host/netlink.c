@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -91,6 +93,31 @@ void netlink_close(struct netlink *n)
 bool link_exists(const char *name)
 {
 	return if_nametoindex(name) != 0;
+}
+
+unsigned int link_index(const char *name)
+{
+	return if_nametoindex(name);
+}
+
+struct fault *address_changes(int *fd)
+{
+	struct sockaddr_nl at = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
+	AUTO_FD socket_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (socket_fd < 0 || bind(socket_fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return fault_sys(F_SYS, "watching this host's addresses");
+	*fd = steal_fd(&socket_fd);
+	return NULL;
+}
+
+/* What is lost when too much happens at once does not matter: something changed. */
+void address_changes_drain(int fd)
+{
+	char message[4096];
+
+	while (recv(fd, message, sizeof(message), 0) > 0 || errno == ENOBUFS || errno == EINTR)
+		errno = 0;
 }
 
 void link_ports(const char *name, struct strings *out)

@@ -28,6 +28,14 @@ static inline void netlink_cleanup(struct netlink **n)
 
 /* Observers, without the library. */
 bool link_exists(const char *name);
+/* Number of the interface, 0 = there is none; another one for one that is made again. */
+unsigned int link_index(const char *name);
+/*
+ * address_changes() - a descriptor (owned) that is readable once IPv4 addresses of this host have come
+ * or gone since address_changes_drain().  F_SYS.
+ */
+struct fault *address_changes(int *fd) MUST_CHECK;
+void address_changes_drain(int fd);
 /* link_ports() - names of the interfaces of bridge @name; empty when it is none. */
 void link_ports(const char *name, struct strings *out);
 /* link_mac() - "02:..", owned; NULL = there is no such interface. */

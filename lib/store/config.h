@@ -40,6 +40,8 @@ struct config {
 	uint64_t system_overlay_bytes; /* root disk of a VM */
 	struct records file_sync;      /* of struct file_sync */
 	char *auto_watch;	       /* "yes", "no" */
+	char *watch_dns;	       /* "yes", "no" */
+	uint64_t watch_dns_port;       /* 0 = any */
 	char *watch_interval, *auto_stop_stale_after; /* durations */
 	uint64_t idle_cpu_percent, idle_io_bytes, idle_net_bytes; /* thresholds; bytes a second */
 	struct records origins;	       /* of struct config_value, in table order */

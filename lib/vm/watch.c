@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "host/machine.h"
 #include "host/spawn.h"
+#include "vm/watch_dns.h"
 
 static int64_t real_mono(void *context)
 {
@@ -39,9 +40,7 @@ static bool real_sleep(void *context, int64_t ms)
 
 const struct watch_clock watch_real_clock = { real_mono, real_wall, real_sleep, NULL };
 
-static void tell(const struct watch_options *o, const char *fmt, ...) PRINTF(2, 3);
-
-static void tell(const struct watch_options *o, const char *fmt, ...)
+void watch_tell(const struct watch_options *o, const char *fmt, ...)
 {
 	AUTO_FREE char *line = NULL;
 	va_list ap;
@@ -82,7 +81,7 @@ static struct fault *end_vm(const struct view *v, const char *name)
 	if (f || verdict == IDLE_STAYS)
 		return f;
 	v->round->stopped++;
-	tell(v->options, "VM '%s' was stopped: %s", name,
+	watch_tell(v->options, "VM '%s' was stopped: %s", name,
 	     verdict == IDLE_DUE ? "nobody used it" : "its time to live is over");
 	return NULL;
 }
@@ -121,7 +120,7 @@ static void one_vm(const struct view *v, const char *name)
 	if (!f && verdict != IDLE_STAYS)
 		f = end_vm(v, name);
 	if (f && !is_passing(f))
-		tell(v->options, "%s", fault_message(f));
+		watch_tell(v->options, "%s", fault_message(f));
 }
 
 struct fault *watch_round(const struct store *s, const struct config *config,
@@ -147,7 +146,7 @@ struct fault *watch_round(const struct store *s, const struct config *config,
 /* *@over: it was told to end; else there is nothing to watch. */
 static struct fault *rounds(const struct store *s, const struct config *config,
 			    const struct watch_options *o, const struct watch_clock *clock,
-			    bool *over)
+			    struct watch_dns *dns, bool *over)
 {
 	for (;;) {
 		struct watch_round round;
@@ -156,10 +155,28 @@ static struct fault *rounds(const struct store *s, const struct config *config,
 		*over = o->once || f;
 		if (*over || (!round.running && !o->stay))
 			return f;
-		*over = !clock->sleep(clock->context, o->interval_ms);
+		*over = !(dns ? watch_dns_sleep(dns, o->interval_ms)
+			      : clock->sleep(clock->context, o->interval_ms));
 		if (*over)
 			return NULL;
 	}
+}
+
+static struct fault *watch_locked(const struct store *s, const struct config *config,
+				  const struct watch_options *o, const struct watch_clock *clock,
+				  bool *over)
+{
+	struct watch_dns *dns = NULL;
+	struct fault *f = o->dns ? watch_dns_begin(s, config, o, &dns) : NULL;
+
+	if (f && o->dns_optional) {
+		watch_tell(o, "%s", fault_message(f));
+		fault_free(steal_ptr(&f));
+	}
+	if (!f)
+		f = rounds(s, config, o, clock, dns, over);
+	watch_dns_end(dns);
+	return f;
 }
 
 /*
@@ -192,12 +209,12 @@ struct fault *watch_run(const struct store *s, const struct config *config,
 		struct fault *f = watch_lock(s, 0, &lock);
 
 		if (f && fault_kind(f) == F_BUSY) {
-			tell(o, "%s", fault_message(f));
+			watch_tell(o, "%s", fault_message(f));
 			fault_free(f);
 			return NULL;
 		}
 		if (!f)
-			f = rounds(s, config, o, clock, &over);
+			f = watch_locked(s, config, o, clock, &over);
 		if (f || over)
 			return f;
 		lock_drop(&lock);

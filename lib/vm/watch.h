@@ -29,10 +29,16 @@ struct watch_options {
 	int64_t interval_ms;
 	bool once; /* one look, then end */
 	bool stay; /* go on when no VM runs */
+	bool dns;  /* serve the VMs' names meanwhile, on dns_port of 127.0.0.1 (0 = any) */
+	unsigned int dns_port;
+	bool dns_optional; /* without dns rather than not at all */
 	/* What was done, in one line; NULL = nobody wants to know. */
 	void (*tell)(void *context, const char *line);
 	void *context;
 };
+
+/* watch_tell() - one line to options->tell. */
+void watch_tell(const struct watch_options *options, const char *fmt, ...) PRINTF(2, 3);
 
 struct watch_round {
 	size_t running, stopped; /* VMs seen, and those that were stopped */
@@ -46,7 +52,8 @@ struct fault *watch_round(const struct store *s, const struct config *config,
 
 /*
  * watch_run() - rounds until no VM runs, a signal, or the end of options->once.
- * Return: NULL also when another one is watching already (said through tell); F_SYS.
+ * Return: NULL also when another one is watching already (said through tell); F_SYS; as
+ * watch_dns_begin().
  */
 struct fault *watch_run(const struct store *s, const struct config *config,
 			const struct watch_options *options,
