@@ -70,7 +70,7 @@ static struct fault *status_run(struct invocation *inv)
 	link_ports(status.bridge, &status.taps);
 	buf_addf(&text, "bridge %s, %s: %s\n", status.bridge, status.subnet,
 		 status.up ? "up" : "not there; the first machine that is started makes it");
-	buf_addf(&text, "%zu taps of running machines, %llu idle ones\n", status.taps.n,
+	buf_addf(&text, "taps: %zu of running machines, %llu idle\n", status.taps.n,
 		 (unsigned long long)status.idle_taps);
 	f = inv->json ? print_record(&status_type, &status) : print_text(text.data);
 	record_release(&status_type, &status);

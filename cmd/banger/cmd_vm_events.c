@@ -22,7 +22,7 @@ static void add_line(struct buf *out, const struct event *e)
 {
 	const char *more = e->message ? e->message : e->stage;
 
-	buf_addf(out, "%s  %s  %-9s %-6s", or_dash(e->time), or_dash(e->operation), or_dash(e->verb),
+	buf_addf(out, "%s  %s  %-9s %s", or_dash(e->time), or_dash(e->operation), or_dash(e->verb),
 		 or_dash(e->event));
 	if (more) {
 		buf_addc(out, ' ');

@@ -44,6 +44,7 @@ void vm_options_announce(void *context, const struct vm_spec *spec)
 	AUTO_FREE char *memory = text_size(spec->memory_bytes);
 	AUTO_FREE char *disk = text_size(spec->disk_bytes);
 
-	progress_note(&inv->progress, "banger: %s: image %s | %llu vcpu | %s memory | %s work disk",
-		      spec->name, spec->image, (unsigned long long)spec->vcpu, memory, disk);
+	progress_note(&inv->progress, "banger: %s: image %s | %llu vCPU%s | %s memory | %s work disk",
+		      spec->name, spec->image, (unsigned long long)spec->vcpu,
+		      spec->vcpu == 1 ? "" : "s", memory, disk);
 }
