@@ -241,6 +241,31 @@ credentials()
 	same_as_umoci app-1 app 1
 }
 
+@test "a proxy of the environment is asked for a registry elsewhere, and never for one on this machine" {
+	needs openssl
+	needs skopeo
+	app
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=registry.test -keyout key.pem \
+		-addext subjectAltName=DNS:registry.test,IP:127.0.0.1 -out cert.pem 2> /dev/null
+	docker_registry ", tls: {certificate: $PWD/cert.pem, key: $PWD/key.pem}"
+	push app:1 app:1
+	serve python3 "$TOP/tests/fixtures/connect_proxy.py" "${REGISTRY#*:}" connects proxy-port
+	eventually test -s proxy-port
+	unset CURL_CA_BUNDLE SSL_CERT_DIR no_proxy NO_PROXY
+	export SSL_CERT_FILE=$PWD/cert.pem https_proxy
+	https_proxy=http://127.0.0.1:$(cat proxy-port)
+	"$BANGER" image pull -q registry.test/app:1
+	same_as_umoci app-1 app 1
+	is "$(sort -u connects)" "CONNECT registry.test:443 HTTP/1.1"
+	rm connects
+	"$BANGER" image pull -q --name here "$REGISTRY/app:1"
+	[ ! -e connects ]
+	run env no_proxy=registry.test "$BANGER" image pull -q --name none registry.test/app:1
+	is "$status" 1
+	has "$output" "Could not resolve host: registry.test"
+	[ ! -e connects ]
+}
+
 @test "two pulls at once download each blob once" {
 	local first second
 
