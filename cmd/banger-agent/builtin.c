@@ -14,6 +14,7 @@ static const struct {
 } builtins[] = {
 	{ "connect", builtin_connect },
 	{ "grow", builtin_grow },
+	{ "hosts", builtin_hosts },
 	{ "ports", builtin_ports },
 	{ "stats", builtin_stats },
 	{ "put", builtin_put },

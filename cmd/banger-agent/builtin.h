@@ -26,6 +26,9 @@ int builtin_ssh(int argc, char **argv);
 /* grow BYTES - wait until the work disk is that large and grow its file system into it. */
 int builtin_grow(int argc, char **argv);
 
+/* hosts - the names of other machines, "ADDRESS NAME" in each line of standard input. */
+int builtin_hosts(int argc, char **argv);
+
 /* ports, stats - print struct guest_ports and struct guest_stats (guest/report.h) as JSON. */
 int builtin_ports(int argc, char **argv);
 int builtin_stats(int argc, char **argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "agent.h"
 
 #define HOSTS	   "/etc/hosts"
-#define HOSTS_MARK "# banger"
+#define HOSTS_MARK "# banger" /* begins PEERS_MARK, too */
+#define PEERS_MARK "# banger peer"
 #define HOSTS_MAX  (16 << 20)
 
 /* Is @path a regular file that holds exactly @text? */
@@ -49,8 +51,20 @@ static struct fault *set_hostname(const char *name)
 	return replace("/etc/hostname", line);
 }
 
-/* The image's lines stay; ours is the one that ends in HOSTS_MARK. */
-static struct fault *set_hosts(const char *name)
+/* "172.30.0.5 web"; the host's word is taken, but not for what a line of the file may be. */
+static void add_peer(struct buf *text, const char *peer)
+{
+	AUTO_FREE char *address = xstrndup(peer, strcspn(peer, " "));
+	const char *name = peer + strlen(address) + (peer[strlen(address)] == ' ');
+	struct in_addr ignored;
+
+	if (inet_pton(AF_INET, address, &ignored) == 1 && *name && strlen(name) <= 63 &&
+	    !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+		buf_addf(text, "%s\t%s.vm %s\t%s\n", address, name, name, PEERS_MARK);
+}
+
+/* The image's lines stay; ours are those with @mark, and are replaced.  @name: NULL = none of its own. */
+static struct fault *set_hosts(const char *mark, const char *name, const struct strings *peers)
 {
 	AUTO_BUF old = BUF_INIT, text = BUF_INIT;
 	struct fault *f = read_text(HOSTS, HOSTS_MAX, &old);
@@ -65,11 +79,19 @@ static struct fault *set_hosts(const char *name)
 	while (rest && *rest) {
 		char *line = strsep(&rest, "\n");
 
-		if (!strstr(line, HOSTS_MARK))
+		if (!strstr(line, mark))
 			buf_addf(&text, "%s\n", line);
 	}
-	buf_addf(&text, "127.0.1.1\t%s\t%s\n", name, HOSTS_MARK);
+	if (name)
+		buf_addf(&text, "127.0.1.1\t%s\t%s\n", name, HOSTS_MARK);
+	for (size_t i = 0; i < peers->n; i++)
+		add_peer(&text, peers->v[i]);
 	return replace(HOSTS, text.data);
+}
+
+struct fault *settings_peers(const struct strings *peers)
+{
+	return set_hosts(PEERS_MARK, NULL, peers);
 }
 
 static struct fault *set_resolver(const struct strings *dns)
@@ -115,7 +137,7 @@ void settings_apply(const struct seed *seed)
 		say("making '/etc' failed");
 	if (seed->hostname && *seed->hostname) {
 		say_fault(set_hostname(seed->hostname));
-		say_fault(set_hosts(seed->hostname));
+		say_fault(set_hosts(HOSTS_MARK, seed->hostname, &seed->net.peers));
 	}
 	if (seed->machine_id)
 		say_fault(set_machine_id(seed->machine_id));

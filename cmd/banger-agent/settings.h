@@ -7,5 +7,7 @@
 
 /* settings_apply() - host name, /etc/hosts, /etc/resolv.conf, clock.  Failures are only told. */
 void settings_apply(const struct seed *seed);
+/* settings_peers() - "ADDRESS NAME" of the machines that this one may talk to, into /etc/hosts. */
+struct fault *settings_peers(const struct strings *peers) MUST_CHECK;
 
 #endif

@@ -56,7 +56,7 @@ const struct command command_net = {
 		"address of its own. A packet filter of banger's own keeps them apart: a machine can "
 		"ping this host and answer what connects to it, and send as nobody else. With --nat it "
 		"may also go out through this host, with --peers talk to other machines that have "
-		"--peers. Bridge and rules go with the last machine.\n\n"
+		"--peers, and find them by name in their /etc/hosts. Bridge and rules go with the last machine.\n\n"
 		"Machines of other users have the VMM's own user-mode network, which needs no "
 		"privileges and lets them out.",
 	.examples = "banger vm set web --nat\tlet a running machine out\n"

@@ -10,6 +10,7 @@ static const struct field net_fields[] = {
 	FIELD_MAX(struct seed_net, prefix, FIELD_U64, 32),
 	FIELD(struct seed_net, gateway, FIELD_STRING),
 	FIELD(struct seed_net, dns, FIELD_STRINGS),
+	FIELD(struct seed_net, peers, FIELD_STRINGS),
 };
 
 static const struct record_type net_type = {

@@ -21,6 +21,7 @@ struct seed_net {
 	uint64_t prefix;  /* length, bits */
 	char *gateway;	  /* IPv4; NULL = no default route */
 	struct strings dns; /* IPv4 addresses for /etc/resolv.conf */
+	struct strings peers; /* "ADDRESS NAME" of VMs that it may talk to, for /etc/hosts */
 };
 
 struct seed {

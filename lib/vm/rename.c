@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vm/peers.h"
+
 static struct fault *check(struct vm *vm, const char *name)
 {
 	AUTO_FD taken = -1;
@@ -41,5 +43,8 @@ struct fault *vm_rename(struct vm *vm, const char *name)
 	TRY(vm_spec_write(&vm->dir, &vm->spec));
 	f = vm_dir_rename(vm->store, &vm->dir, name);
 	set_names(&vm->spec, vm->dir.name, NULL);
-	return fault_attach(f, vm_spec_write(&vm->dir, &vm->spec));
+	f = fault_attach(f, vm_spec_write(&vm->dir, &vm->spec));
+	if (!f && vm->spec.peers)
+		peers_announce(vm->store, vm->config, vm->dir.name);
+	return f;
 }

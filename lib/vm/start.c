@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "vm/peers.h"
 #include "vm/start_steps.h"
 #include "vm/watch.h"
 
@@ -101,6 +102,8 @@ struct fault *vm_start(struct vm *vm, bool *already)
 	if (!f)
 		f = steps_run(vm, "start", start_steps, ARRAY_LEN(start_steps));
 	TRY(record_outcome(vm, f));
+	if (vm->spec.peers)
+		peers_announce(vm->store, vm->config, vm->dir.name);
 	launch_watcher(vm);
 	return NULL;
 }

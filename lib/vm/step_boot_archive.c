@@ -13,6 +13,7 @@
 #include "kernel/kernel.h"
 #include "net/net.h"
 #include "vm/file_sync.h"
+#include "vm/peers.h"
 #include "vm/start_steps.h"
 
 /* QEMU's user-mode network: the guest is .15, the host .2, a DNS forwarder .3 of 10.0.2.0/24. */
@@ -65,7 +66,7 @@ static struct fault *fill_bridge_net(const struct vm *vm, struct seed_net *net)
 	add_resolvers("/etc/resolv.conf", &net->dns);
 	if (!net->dns.n) /* what systemd-resolved has behind its loopback address */
 		add_resolvers("/run/systemd/resolve/resolv.conf", &net->dns);
-	return NULL;
+	return peers_list(vm, &net->peers);
 }
 
 static struct fault *fill_net(const struct vm *vm, struct seed_net *net)

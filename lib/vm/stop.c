@@ -5,7 +5,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "vm/vm.h"
+#include "vm/peers.h"
 
 #define AGENT_WAIT_MS  2000
 #define BUTTON_WAIT_MS 5000
@@ -131,6 +131,7 @@ struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how)
 
 struct fault *vm_delete(struct vm *vm)
 {
+	bool peers = !vm->spec_fault && vm->spec.peers;
 	struct fault *f;
 
 	cancel_hold();
@@ -142,6 +143,8 @@ struct fault *vm_delete(struct vm *vm)
 	if (!f && !vm->spec_fault) /* of a broken one it is taken over when addresses run out */
 		f = vm_release_address(vm->store, &vm->spec);
 	cancel_release();
+	if (!f && peers)
+		peers_announce(vm->store, vm->config, vm->dir.name);
 	if (!f)
 		vm_release(vm);
 	return f;

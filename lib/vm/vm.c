@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "guest/vsock.h"
 #include "store/events.h"
+#include "vm/peers.h"
 
 #define PANIC_TAIL 16384 /* bytes at the end of the console that are searched */
 
@@ -332,6 +333,10 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
 				  "Start it with: banger vm start %s", vm->dir.name);
 	f = guest_connect(&address, wait_ms, still_alive, &id, guest);
+	if (!f && !peers_catch_up(vm, *guest)) {
+		guest_close(*guest);
+		f = guest_connect(&address, wait_ms, still_alive, &id, guest);
+	}
 	process_id_release(&id);
 	if (f && fault_kind(f) == F_GUEST)
 		f = tell_panic(vm, f);

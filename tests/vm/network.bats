@@ -79,6 +79,20 @@ reaches_out()
 	run banger vm exec out -- ping -c 1 -W 2 "$(address peer1)"
 	[ "$status" -ne 0 ]
 
+	# By name: peer2 knew peer1 from its start, peer1 was told when peer2 came.
+	banger vm exec peer2 -- grep -x "$(address peer1)	peer1.vm peer1	# banger peer" /etc/hosts
+	banger vm exec peer1 -- ping -c 1 -W 5 peer2.vm
+	run banger vm exec in -- grep 'banger peer' /etc/hosts
+	[ "$status" -eq 1 ]
+	# What it missed it learns when somebody connects.
+	banger vm exec peer1 -- sed -i '/banger peer/d' /etc/hosts
+	touch "$(banger vm show peer1 | jq -r .handles.run_dir)/peers.missed"
+	banger vm exec peer1 -- grep peer2.vm /etc/hosts
+	banger vm delete -q peer2
+	run banger vm exec peer1 -- grep 'banger peer' /etc/hosts
+	[ "$status" -eq 1 ]
+	banger vm exec peer1 -- grep -x '127.0.1.1	peer1	# banger' /etc/hosts
+
 	# As somebody else.
 	[ "$(ip netns exec "$NS" nft -j list counter bridge banger spoofed |
 		jq '.nftables[1].counter.packets')" -ge 0 ]
@@ -94,7 +108,7 @@ reaches_out()
 	banger vm restart -q out
 	banger vm exec out -- true
 	[ "$(reaches_out out)" = reached ]
-	banger vm delete -q out in peer1 peer2
+	banger vm delete -q out in peer1
 	[ -z "$(ip netns exec "$NS" nft list ruleset)" ]
 	ip netns exec "$NS" ip -o link > links
 	[[ $(cat links) != *": bgr"* ]] || { cat links; false; }
