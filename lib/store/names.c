@@ -161,3 +161,9 @@ bool names_name(const struct store *s, uint32_t address, char name[VM_NAME_MAX +
 	memcpy(name, line.data, line.len + 1);
 	return names_address(s, name, &now) && now == address;
 }
+
+struct fault *names_peers_lock(const struct store *s, int wait_ms, struct lock *lock)
+{
+	return lock_take(s->locks, "peers.lock", LOCK_EXCLUSIVE, "the list of peers", "tell", wait_ms,
+			 lock);
+}

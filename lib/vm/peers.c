@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store/names.h"
 
 #define MISSED_FILE	"peers.missed" /* in the run directory */
 #define CONNECT_WAIT_MS 300
@@ -113,8 +114,7 @@ void peers_announce(const struct store *s, const struct config *config, const ch
 	int64_t deadline = clock_deadline(ALL_WAIT_MS);
 	AUTO_LOCK lock = LOCK_INIT;
 	struct strings names = { 0 };
-	AUTO_FAULT f = lock_take(s->locks, "peers.lock", LOCK_EXCLUSIVE, "the list of peers", "tell peers",
-				 ALL_WAIT_MS, &lock);
+	AUTO_FAULT f = names_peers_lock(s, ALL_WAIT_MS, &lock);
 
 	if (!f)
 		f = store_names(s, COLLECTION_VMS, &names);
