@@ -26,50 +26,58 @@ mkdir log
 # What may be said when others work on the same VMs.
 EXPECTED="is a VM '[^']*' already|no VM '|is not running|does not run|is running|stopped while|has gone|\
 was removed|is made by another|was just removed|is in use|no VM with that|is not there any more|\
-the machine went away|exists already"
+the machine went away|exists already|cannot shrink"
 
 # ------------------------------------------------------------------------------- one process
 
 chance() { [ $((RANDOM % 100)) -lt "$1" ]; }
 # Of one length: none is the beginning of another, which would be taken for it.
 any_name() { name=vm-$((RANDOM % names + 100)); }
+# In each round only every third name is made and removed: the others must all be there afterwards.
+some_name() { name=vm-$(((RANDOM % ((names + 2) / 3)) * 3 + round % 3 + 100)); }
 
 # The command in $command, and in $touched the names that it may make or remove.
 choose()
 {
 	local number=$((RANDOM % 100)) other
 
+	touched=
 	any_name
-	touched=$name
 	if [ $number -lt 26 ]; then
-		command=(vm create -q --name "$name" --label "batch=$((RANDOM % 4))")
+		some_name
+		command=(vm create -q --name "$name" --label "batch=$((RANDOM % 4))") touched=$name
 		! chance 30 || command+=(--no-start)
-	elif [ $number -lt 38 ]; then command=(vm start -q "$name") touched=
-	elif [ $number -lt 46 ]; then command=(vm stop -q "$name") touched=
-	elif [ $number -lt 49 ]; then command=(vm restart -q "$name") touched=
-	elif [ $number -lt 51 ]; then command=(vm kill -q "$name") touched=
-	elif [ $number -lt 60 ]; then command=(vm exec "$name" -- echo "$name") touched=
-	elif [ $number -lt 66 ]; then command=(vm set -q "$name" --label "x=$RANDOM") touched=
-	elif [ $number -lt 68 ]; then command=(vm set -q "$name" --memory "$((RANDOM % 64 + 64))M") touched=
-	elif [ $number -lt 70 ]; then command=(vm set -q "$name" --disk-size "$((RANDOM % 16 + 16))M") touched=
-	elif [ $number -lt 80 ]; then command=(vm delete -q "$name")
-	elif [ $number -lt 82 ]; then command=(vm run -q --rm --name "$name" -- echo "$name")
-	elif [ $number -lt 84 ]; then command=(vm reset -q "$name") touched=
+	elif [ $number -lt 38 ]; then command=(vm start -q "$name")
+	elif [ $number -lt 46 ]; then command=(vm stop -q "$name")
+	elif [ $number -lt 49 ]; then command=(vm restart -q "$name")
+	elif [ $number -lt 51 ]; then command=(vm kill -q "$name")
+	elif [ $number -lt 60 ]; then command=(vm exec "$name" -- echo "$name")
+	elif [ $number -lt 66 ]; then command=(vm set -q "$name" --label "x=$RANDOM")
+	elif [ $number -lt 68 ]; then command=(vm set -q "$name" --memory "$((RANDOM % 64 + 64))M")
+	elif [ $number -lt 70 ]; then command=(vm set -q "$name" --disk-size "$((RANDOM % 16 + 16))M")
+	elif [ $number -lt 80 ]; then
+		some_name
+		command=(vm delete -q "$name") touched=$name
+	elif [ $number -lt 82 ]; then
+		some_name
+		command=(vm run -q --rm --name "$name" -- echo "$name") touched=$name
+	elif [ $number -lt 84 ]; then command=(vm reset -q "$name")
 	elif [ $number -lt 86 ]; then
+		some_name
 		other=$name
-		any_name
+		some_name
 		command=(vm rename "$other" "$name") touched="$other $name"
 	elif [ $number -lt 88 ]; then
 		other=$name
-		any_name
+		some_name
 		command=(vm clone -q "$other" "$name") touched=$name
 	# Only now and then, because afterwards nobody knows what was lost.
 	elif [ $number -lt 90 ] && [ $((round % 4)) -eq 0 ]; then
 		command=(vm prune -q -f --label "batch=$((RANDOM % 4))") touched=all
-	elif [ $number -lt 93 ]; then command=(gc -q) touched=
-	elif [ $number -lt 94 ]; then command=(vm stop -q "$name" "vm-$((RANDOM % names + 100))") touched=
-	elif [ $number -lt 96 ]; then command=(vm show "$name") touched=
-	else command=(vm list --json) touched=
+	elif [ $number -lt 93 ]; then command=(gc -q)
+	elif [ $number -lt 94 ]; then command=(vm stop -q "$name" "vm-$((RANDOM % names + 100))")
+	elif [ $number -lt 96 ]; then command=(vm show "$name")
+	else command=(vm list --json)
 	fi
 }
 
