@@ -22,6 +22,9 @@ share=$(((100 + processes - 1) / processes))
 world_begin "${BANGER:-$TOP/build/banger}"
 export BANGER_LOG_FILE=$WORLD/soak.log
 mkdir log
+declare -a workers=()
+# Nobody may go on in a world that has gone.
+trap 'kill "${workers[@]}" 2> /dev/null; wait "${workers[@]}" 2> /dev/null; world_end' EXIT
 
 # What may be said when others work on the same VMs.
 EXPECTED="is a VM '[^']*' already|no VM '|is not running|does not run|is running|stopped while|has gone|\
