@@ -146,7 +146,7 @@ run_crash()
 
 	for script in tests/crash/*_sweep.sh; do
 		name=$(basename "$script" .sh)
-		BANGER=$top/$build/banger run_tap "crash/$name" "${CRASH_LIMIT:-600}" "$script"
+		BANGER=$top/$build/banger run_tap "crash/$name" "${CRASH_LIMIT:-1200}" "$script"
 		sed -n 's/^ok [0-9]* - /    /p' "$logs/crash-$name.tap"
 	done
 	BANGER=$top/$build/banger run_tap crash/soak "$((${SOAK_SECONDS:-20} + 300))" tests/crash/soak.sh

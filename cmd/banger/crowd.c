@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/cancel.h"
+
 /* Each needs about ten descriptors, and a process may have few. */
 #define WORKERS_MAX 32
 
@@ -89,6 +91,14 @@ struct fault *crowd_run(struct invocation *inv, const struct target *model, bool
 	return NULL;
 }
 
+/* One that a signal ended tells more than those that failed. */
+static int status_after(int status, const struct fault *f)
+{
+	if (fault_kind(f) == F_CANCELLED && cancel_signal())
+		return 128 + cancel_signal();
+	return status ? status : 1;
+}
+
 struct fault *crowd_faults(struct crowd *c, bool outcomes)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -98,7 +108,7 @@ struct fault *crowd_faults(struct crowd *c, bool outcomes)
 			return steal_ptr(&t->fault);
 		if (t->fault) {
 			print_fault(t->inv, t->fault);
-			t->inv->status = 1;
+			t->inv->status = status_after(t->inv->status, t->fault);
 		} else if (outcomes && t->outcome && !t->inv->quiet) {
 			printf("%s: %s\n", t->name, t->outcome);
 		}

@@ -26,6 +26,9 @@ struct tree_unpack {
 	/* Asked for each entry before anything is done; NULL = all are welcome.  The name is clean. */
 	struct fault *(*check)(void *context, const struct tar_item *item, const char *name);
 	void *context;
+	/* After TREE_TEMP, at most 16 bytes: what is left of an unpacking that was killed goes with the next
+	 * one of the same name into the same directories; NULL = the number of this process. */
+	const char *temp;
 	uint64_t skipped;     /* out: entries that were left out */
 };
 

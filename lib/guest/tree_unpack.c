@@ -413,7 +413,10 @@ struct fault *tree_unpack(int dir, struct tar_reader *r, struct tree_unpack *opt
 	struct unpack u = { .dir = dir, .reader = r, .options = options, .parent = -1 };
 	struct fault *f;
 
-	snprintf(u.temp, sizeof(u.temp), "%s%d", TREE_TEMP, (int)getpid());
+	if (options->temp)
+		snprintf(u.temp, sizeof(u.temp), TREE_TEMP "%.16s", options->temp);
+	else
+		snprintf(u.temp, sizeof(u.temp), TREE_TEMP "%d", (int)getpid());
 	f = unpack_all(&u);
 	settle_directories(&u);
 	unpack_release(&u);

@@ -3,7 +3,8 @@
  * workspace_apply.c - the guest's changes into the host's tree.
  *
  * Everything is checked before the first file is touched: the tree is what it was said to be, and nothing
- * that git does not know is in the way.  Files are then written by the code that unpacks archives, below
+ * that git does not know is in the way.  A file that is already what it is to become is fine: so one that
+ * was killed half way goes on.  Files are then written by the code that unpacks archives, below
  * the tree and following no link, as the user.  The user's index and references are not touched.
  */
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "guest/tree.h"
+#include "guest/tree_hash.h"
 #include "vm/workspace_export.h"
 
 struct apply {
@@ -23,6 +25,7 @@ struct apply {
 	struct workspace_source source;
 	int root;
 	char *ours, *target; /* commit or tree of the host's files now, and of what they are to be */
+	struct tree_list wanted; /* the files of x->result */
 	struct strings removals;
 };
 
@@ -36,22 +39,39 @@ static struct fault *is_changed(const struct apply *a, const char *path)
 			  "The changes are in the patch: git apply --3way FILE, or use --apply --3way.");
 }
 
+static bool is_same(const struct tree_entry *a, const struct tree_entry *b)
+{
+	return a && b && a->mode == b->mode && !strcmp(a->oid, b->oid);
+}
+
+/* @e: the host's file @path as it is now; NULL = there is none. */
+static bool is_done(const struct apply *a, const char *path, const struct tree_entry *e)
+{
+	const struct tree_entry *wanted = tree_list_find(&a->wanted, path);
+
+	return e ? is_same(e, wanted) : !wanted;
+}
+
 static struct fault *check_unchanged(struct apply *a)
 {
 	struct tree_list base = { 0 };
 	struct fault *f = git_list(&a->git, a->x->base, &base);
 
 	for (size_t i = 0; i < base.n && !f; i++) {
-		const struct tree_entry *e = tree_list_find(&a->source.files, base.v[i].path);
+		const char *path = base.v[i].path;
+		const struct tree_entry *e = tree_list_find(&a->source.files, path);
 
 		if (e && e->optional && !e->mode)
 			continue;
-		if (!e || e->mode != base.v[i].mode || strcmp(e->oid, base.v[i].oid))
-			f = is_changed(a, base.v[i].path);
+		if (!is_same(e, &base.v[i]) && !is_done(a, path, e))
+			f = is_changed(a, path);
 	}
-	for (size_t i = 0; i < a->source.files.n && !f; i++)
-		if (!tree_list_find(&base, a->source.files.v[i].path))
-			f = is_changed(a, a->source.files.v[i].path);
+	for (size_t i = 0; i < a->source.files.n && !f; i++) {
+		const struct tree_entry *e = &a->source.files.v[i];
+
+		if (!tree_list_find(&base, e->path) && !is_done(a, e->path, e))
+			f = is_changed(a, e->path);
+	}
 	tree_list_release(&base);
 	return f;
 }
@@ -136,6 +156,32 @@ static struct fault *merge(struct apply *a, struct strings *conflicts)
 
 /* ---------------------------------------------------------------------------------------- writing */
 
+/* Is the file of that name in @parent just what the guest has? */
+static bool has_content(int parent, const char *name, const struct stat *st,
+			const struct tree_entry *wanted)
+{
+	char link[TAR_PATH_MAX], oid[TREE_OID_HEX + 1] = "";
+	AUTO_FD fd = -1;
+
+	if (!wanted || wanted->mode != (S_ISLNK(st->st_mode) ? 0120000U
+					: st->st_mode & 0100	   ? 0100755U
+								   : 0100644U))
+		return false;
+	if (S_ISLNK(st->st_mode)) {
+		ssize_t n = readlinkat(parent, name, link, sizeof(link));
+		struct tree_hash h;
+
+		tree_hash_start(&h, n < 0 ? 0 : (uint64_t)n);
+		tree_hash_add(&h, link, n < 0 ? 0 : (size_t)n);
+		tree_hash_finish(&h, oid);
+	} else if (S_ISREG(st->st_mode)) {
+		fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0)
+			fault_free(tree_hash_fd(fd, (uint64_t)st->st_size, name, oid));
+	}
+	return !strcmp(oid, wanted->oid);
+}
+
 static bool in_the_way(const struct apply *a, const char *path)
 {
 	AUTO_FD parent = -1;
@@ -145,7 +191,8 @@ static bool in_the_way(const struct apply *a, const char *path)
 	bool there = !f && !fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW);
 
 	fault_free(f);
-	return there && !S_ISDIR(st.st_mode);
+	return there && !S_ISDIR(st.st_mode) &&
+	       !has_content(parent, last, &st, tree_list_find(&a->wanted, path));
 }
 
 static struct fault *look_at_changes(struct apply *a)
@@ -178,7 +225,8 @@ static struct fault *look_at_changes(struct apply *a)
 
 static struct fault *unpack(struct apply *a, int archive)
 {
-	struct tree_unpack options = { .allow_remove = true, .mode_mask = 0777 };
+	struct tree_unpack options = { .allow_remove = true, .mode_mask = 0777,
+				       .temp = a->x->ws->vm.spec.id };
 	struct tar_reader *r;
 	struct fault *f;
 
@@ -231,6 +279,7 @@ static struct fault *apply(struct apply *a, bool three_way, struct strings *conf
 	f = dir_open(AT_FDCWD, a->source.root, &a->root);
 	user_leave(&a->source.user);
 	TRY(f);
+	TRY(git_list(&a->git, a->x->result, &a->wanted));
 	if (three_way) {
 		TRY(merge(a, conflicts));
 	} else {
@@ -253,5 +302,6 @@ struct fault *workspace_apply(struct workspace_export *x, bool three_way, struct
 	free(a.ours);
 	free(a.target);
 	strings_release(&a.removals);
+	tree_list_release(&a.wanted);
 	return f;
 }

@@ -335,6 +335,14 @@ static struct fault *list_tracked(struct listing *l, const char *prefix, int dep
 	return NULL;
 }
 
+/* A file that `workspace export --apply` was killed over. */
+static bool is_half_made(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !strncmp(slash ? slash + 1 : path, TREE_TEMP, strlen(TREE_TEMP));
+}
+
 static struct fault *list_untracked(struct listing *l)
 {
 	const struct git git = workspace_source_git(l->s);
@@ -345,6 +353,8 @@ static struct fault *list_untracked(struct listing *l)
 	for (size_t at = 0; at < out.len; at += strlen(out.data + at) + 1) {
 		const char *path = out.data + at;
 
+		if (is_half_made(path))
+			continue;
 		if (!wanted || path[strlen(path) - 1] == '/') /* another repository */
 			l->s->untracked_left++;
 		else

@@ -16,9 +16,11 @@ cd "$(dirname "$0")/../.." || exit 1
 TOP=$PWD
 # shellcheck source=tests/crash/world.bash
 . tests/crash/world.bash
+world_network "$0" "$@"
 points_max=${CRASH_POINTS:-10}
 modes=${CRASH_MODES:-before after}
 world_begin "${BANGER:-$TOP/build/banger}"
+AGENT=$(dirname "$BANGER")/banger-agent
 
 # ------------------------------------------------------------------------------- operations
 # before_OP makes what the operation needs, OP is the operation, after_OP removes what is not a VM.
@@ -57,13 +59,84 @@ before_pull() { b image cache prune; }
 after_pull() { b image delete pulled; b image cache prune; }
 before_cache() { b image pull -q --name pulled "$REGISTRY/app:1" && b image delete pulled; }
 after_cache() { b image cache prune; }
+before_reset() { b vm create -q --name a --disk-mode copy; }
+args_reset=(vm reset -q --force a)
+before_forward() { b vm create -q --name a; }
+args_forward=(vm forward -d a 0:80)
+args_lock=(image lock small)
+before_lock() { :; }
 
-operations=(create start stop restart kill delete set rename clone run import prune kernel pull cache)
+# What killed commands and a lost VM leave.
+before_gc()
+{
+	b vm create -q --no-start --name a && b vm create -q --name c && rm -r state/vms/c || return
+	"$TOOLS/crash_at" after 40 "$BANGER" vm start -q a
+	mkdir -p state/vms/.stage-x.999999 state/images/.stage-y
+	touch -d '1 minute ago' state/.version.tmp-0123456789abcdef state/images/.stage-y/rootfs.ext4
+}
+args_gc=(gc -q)
+
+# The agent's part runs on this machine, and the directory of the guest is one of this world.
+workspace()
+{
+	rm -rf repo guest
+	cp -a repo.saved repo
+	mkdir guest
+	STUB_VMM_AGENT=$AGENT b vm create -q --name a
+}
+prepare_send()
+{
+	[ -x "$AGENT" ] && command -v git > /dev/null || return 1
+	git init -q -b main repo.saved && seq 9 > repo.saved/old && seq 99 > repo.saved/other &&
+		git -C repo.saved add old other &&
+		git -C repo.saved -c user.name=x -c user.email=x@x commit -q -m one &&
+		ln -s old repo.saved/link
+}
+before_send() { workspace; }
+args_send=(vm workspace prepare -q a repo --include-untracked --guest-path "$WORLD/guest/repo")
+check_send() { diff -r -x .git repo guest/repo && git -C guest/repo rev-parse -q HEAD > /dev/null; }
+prepare_export() { [ -d repo.saved ] || prepare_send; }
+before_export()
+{
+	workspace && b "${args_send[@]}" && seq 20 > guest/repo/old && rm guest/repo/other &&
+		echo new > guest/repo/new
+}
+args_export=(vm workspace export -q -o patch a)
+check_export() { git -C repo apply --check ../patch && grep -q '^+new' patch; }
+prepare_apply() { prepare_export; }
+before_apply() { before_export; }
+args_apply=(vm workspace export -q --apply a)
+check_apply() { diff -r -x .git repo guest/repo && [ -z "$(find repo -name ".banger-put-*")" ]; }
+
+# With a bridge, in the network of this script.
+prepare_bridge() { [ "$WORLD_NET" = yes ]; }
+on_bridge() { BANGER_NET=bridge b vm create -q --name a --nat "$@"; }
+prepare_netcreate() { prepare_bridge; }
+before_netcreate() { :; }
+args_netcreate=(vm create -q --name a --net bridge --nat)
+prepare_netstart() { prepare_bridge; }
+before_netstart() { on_bridge --no-start; }
+args_netstart=(vm start -q a)
+prepare_netstop() { prepare_bridge; }
+before_netstop() { on_bridge; }
+args_netstop=(vm stop -q a)
+prepare_netdelete() { prepare_bridge; }
+before_netdelete() { on_bridge; }
+args_netdelete=(vm delete -q a)
+prepare_netset() { prepare_bridge; }
+before_netset() { on_bridge; }
+args_netset=(vm set -q a --no-nat)
+prepare_netgc() { prepare_bridge; }
+before_netgc() { on_bridge && rm -r state/vms/a; }
+args_netgc=(gc -q)
+
+operations=(create start stop restart kill delete set reset rename clone run forward gc import lock prune
+	kernel pull cache send export apply netstart netstop netset)
 
 # What each leaves when it is done, for the second try: success, or a fault with these words.
 fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="no VM 'a'" fine_clone="is a VM 'b' already"
 fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="is a kernel 'other' already"
-fine_pull="exists already"
+fine_pull="exists already" fine_netcreate=$fine_create fine_netdelete=$fine_delete
 
 prepare_kernel()
 {
@@ -135,7 +208,11 @@ again()
 {
 	local -n fine="fine_$op"
 
-	timeout 60 "$BANGER" "$@" > out 2>&1 && return
+	timeout 60 "$BANGER" "$@" > out 2>&1 && {
+		! declare -F "check_$op" > /dev/null || "check_$op" > out 2>&1 ||
+			complain "again, and it is not done: $(cat out)"
+		return
+	}
 	[ -n "${fine:-}" ] && grep -q "$fine" out || complain "again: $(cat out)"
 	# What was made before may still be half of it.
 	timeout 60 "$BANGER" gc > out 2>&1 || complain "gc: $(cat out)"
@@ -156,6 +233,7 @@ clean()
 	# Not to blame the next one.
 	# shellcheck disable=SC2046 # numbers
 	kill -KILL $(ours) 2> /dev/null
+	network_clear
 	rm -rf state run
 	cp -a saved state
 	mkdir -m 0700 run
@@ -216,7 +294,8 @@ sweep()
 			sweep_point "${args[@]}"
 		done
 	done
-	[ "$bad" -eq 0 ] && [ "$total" -gt 0 ] || printf 'not '
+	# Only looking may be without a point.
+	[ "$bad" -eq 0 ] && { [ "$total" -gt 0 ] || [ "$op" = lock ]; } || printf 'not '
 	echo "ok $number - $op: $swept of $((total * n_modes)) points, $bad bad, $((SECONDS - began)) s"
 }
 

@@ -29,7 +29,7 @@ trap 'kill "${workers[@]}" 2> /dev/null; wait "${workers[@]}" 2> /dev/null; worl
 # What may be said when others work on the same VMs.
 EXPECTED="is a VM '[^']*' already|no VM '|is not running|does not run|is running|stopped while|has gone|\
 was removed|is made by another|was just removed|is in use|no VM with that|is not there any more|\
-the machine went away|exists already|cannot shrink"
+the machine went away|ended before its agent|exists already|cannot shrink"
 
 # ------------------------------------------------------------------------------- one process
 

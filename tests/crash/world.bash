@@ -8,6 +8,21 @@ export BANGER_NET=user BANGER_IMAGE=small BANGER_KERNEL=fake BANGER_DISK_SIZE=16
 unset XDG_STATE_HOME XDG_RUNTIME_DIR SUDO_UID SUDO_GID
 declare -a SERVERS=()
 
+# Run the script $1 with what follows once more, in a network of its own, when that can be had: then
+# WORLD_NET is "yes".
+world_network()
+{
+	[ -z "${WORLD_NET:-}" ] || return 0
+	export WORLD_NET=no
+	[ "$(id -u)" -ne 0 ] || [ ! -c /dev/net/tun ] || ! command -v nft ip > /dev/null ||
+		! unshare --net --mount true 2> /dev/null || WORLD_NET=yes
+	[ "$WORLD_NET" = yes ] || return 0
+	# Links are looked up in /sys, which shows those of whoever mounted it.
+	# shellcheck disable=SC2016 # for the inner shell
+	exec unshare --net --mount sh -c \
+		'mount -t sysfs sysfs /sys && ip link set lo up && exec "$@"' sh "$@"
+}
+
 # The directory of tools that are built with the tests, for program $1.
 world_begin()
 {
@@ -64,8 +79,20 @@ ours()
 world_list()
 {
 	(cd "$WORLD" && find state run -mindepth 1 ! -path 'state/locks*' ! -path 'state/ssh*' \
-		! -path 'state/cache/oci*' ! -path state/cache/CACHEDIR.TAG ! -path 'state/kernels/fake*' -printf '%p %y\n' |
+		! -path 'state/cache/oci*' ! -path state/names ! -path state/leases ! -path state/leases/ip ! -path state/cache/CACHEDIR.TAG ! -path 'state/kernels/fake*' -printf '%p %y\n' |
 		LC_ALL=C sort)
+}
+
+network_clear()
+{
+	local link
+
+	[ "${WORLD_NET:-no}" = yes ] || return 0
+	for link in $(ip -o link | grep -o 'bgr[0-9a-f]\{8\}\|br-banger' | sort -u); do
+		ip link del "$link"
+	done
+	nft delete table inet banger 2> /dev/null
+	nft delete table bridge banger 2> /dev/null
 }
 
 # Prints what is left over; nothing when all is well.  $1: what was there at first.
@@ -81,4 +108,8 @@ leaks()
 	done
 	[ -z "$left" ] || pgrep -a -f "$WORLD/(stub-vmm|state|run)" | sed 's/^/process /'
 	diff <(echo "$1") <(world_list) | sed -n 's/^[<>]/&/p'
+	[ "${WORLD_NET:-no}" = no ] || {
+		ip -o link | grep -o 'bgr[0-9a-f]\{8\}\|br-banger' | sort -u
+		nft list tables | grep banger
+	}
 }

@@ -10,7 +10,9 @@
  *	nap MS N     keeps the whole stand-in busy for so long, then ends with status N
  *	lie BYTES    sends BYTES in place of a frame
  *
- * Built-ins of the agent print the file of their name in the directory STUB_VMM_BUILTINS.
+ * Built-ins of the agent print the file of their name in the directory STUB_VMM_BUILTINS.  With
+ * STUB_VMM_AGENT=PROGRAM that agent runs those which copy and compare files, and git runs, too: on this
+ * machine, with the paths that they are given.  The stand-in does nothing else meanwhile.
  *
  * It starts in a millisecond, so life cycles can be tested by the hundred.  STUB_VMM_CONSOLE=N makes
  * it write N KiB to the console first.
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "guest/frame.h"
 
@@ -30,6 +33,7 @@
 struct client {
 	int fd; /* -1 = free */
 	bool qmp, flood;
+	bool pending; /* exec is whole, and is to run on this machine */
 	struct buf in, exec;
 };
 
@@ -193,6 +197,18 @@ static void run_command(struct client *c, const struct frame_exec *e)
 	say_buf(c, &out);
 }
 
+static bool runs_here(const struct frame_exec *e)
+{
+	static const char *const builtins[] = { "put", "get", "get-list", "kind", "compare" };
+
+	if (!getenv("STUB_VMM_AGENT") || !e->argv.n)
+		return false;
+	for (size_t i = 0; e->builtin && i < ARRAY_LEN(builtins); i++)
+		if (!strcmp(e->argv.v[0], builtins[i]))
+			return true;
+	return !e->builtin && !strcmp(e->argv.v[0], "git");
+}
+
 static void on_exec(struct client *c, const struct frame *f)
 {
 	struct frame_exec e;
@@ -201,10 +217,13 @@ static void on_exec(struct client *c, const struct frame *f)
 	if (f->flags & FRAME_MORE)
 		return;
 	if (frame_exec(c->exec.data, c->exec.len, &e)) {
-		run_command(c, &e);
+		c->pending = runs_here(&e);
+		if (!c->pending)
+			run_command(c, &e);
 		frame_exec_release(&e);
 	}
-	buf_clear(&c->exec);
+	if (!c->pending)
+		buf_clear(&c->exec);
 }
 
 static void on_frame(struct client *c, const struct frame *f)
@@ -231,6 +250,138 @@ static void on_frame(struct client *c, const struct frame *f)
 		exit(0);
 }
 
+/* ------------------------------------------------------------------ programs of this machine */
+
+struct running {
+	pid_t pid;
+	int in, out, err; /* our ends; -1 = closed */
+};
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+__attribute__((noreturn)) static void become(const struct frame_exec *e, int in, int out, int err)
+{
+	struct strings argv = { 0 };
+
+	if (e->builtin) {
+		strings_add(&argv, getenv("STUB_VMM_AGENT"));
+		strings_add(&argv, "builtin");
+	}
+	for (size_t i = 0; i < e->argv.n; i++)
+		strings_add(&argv, e->argv.v[i]);
+	for (size_t i = 0; i < e->env.n; i++)
+		putenv(e->env.v[i]);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
+	    (e->cwd && chdir(e->cwd)))
+		_exit(126);
+	execvp(argv.v[0], argv.v);
+	_exit(127);
+}
+
+static bool begin(const struct frame_exec *e, struct running *r)
+{
+	int in[2], out[2], err[2];
+
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+		return false;
+	r->pid = fork();
+	if (!r->pid)
+		become(e, in[0], out[1], err[1]);
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+	r->in = in[1];
+	r->out = out[0];
+	r->err = err[0];
+	return r->pid > 0;
+}
+
+/* Bytes of a program become a frame. */
+static void carry(struct client *c, int *fd, enum frame_type type)
+{
+	struct buf out = BUF_INIT;
+	char data[16384];
+	ssize_t n = read(*fd, data, sizeof(data));
+
+	if (n <= 0) {
+		close_end(fd);
+		return;
+	}
+	frame_add(&out, type, 0, data, (size_t)n);
+	say_buf(c, &out);
+}
+
+/* Input for the program; false when its client has gone. */
+static bool feed(struct client *c, struct running *r, bool more)
+{
+	ssize_t n = more ? recv(c->fd, buf_grow(&c->in, 65536), 65536, MSG_DONTWAIT) : 0;
+	struct buf out = BUF_INIT;
+	struct frame f;
+	size_t used;
+
+	if (more && n <= 0)
+		return false;
+	c->in.len += (size_t)n;
+	while (frame_parse(c->in.data, c->in.len, &f, &used) == FRAME_COMPLETE) {
+		if (f.type == FRAME_HELLO)
+			return false;
+		if (f.type == FRAME_STDIN) {
+			if (r->in >= 0 && write(r->in, f.data, f.len) != (ssize_t)f.len)
+				close_end(&r->in);
+			frame_add_u32(&out, FRAME_CREDIT, (uint32_t)f.len);
+		} else if (f.type == FRAME_STDIN_EOF) {
+			close_end(&r->in);
+		}
+		buf_drop(&c->in, used);
+	}
+	say_buf(c, &out);
+	return true;
+}
+
+static void run_here(struct client *c)
+{
+	struct frame_exec e;
+	struct running r = { -1, -1, -1, -1 };
+	struct buf out = BUF_INIT;
+	bool here = frame_exec(c->exec.data, c->exec.len, &e) && begin(&e, &r);
+	int status = 0;
+
+	buf_clear(&c->exec);
+	frame_add_u32(&out, FRAME_STARTED, 1);
+	say_buf(c, &out);
+	here = here && feed(c, &r, false);
+	while (here && (r.out >= 0 || r.err >= 0)) {
+		struct pollfd fds[] = { { c->fd, POLLIN, 0 }, { r.out, POLLIN, 0 },
+					{ r.err, POLLIN, 0 } };
+
+		poll(fds, 3, -1);
+		if (fds[1].revents)
+			carry(c, &r.out, FRAME_STDOUT);
+		if (fds[2].revents)
+			carry(c, &r.err, FRAME_STDERR);
+		if (fds[0].revents)
+			here = feed(c, &r, true);
+	}
+	close_end(&r.in);
+	close_end(&r.out);
+	close_end(&r.err);
+	if (r.pid > 0 && !here)
+		kill(r.pid, SIGKILL);
+	if (r.pid > 0)
+		waitpid(r.pid, &status, 0);
+	frame_exec_release(&e);
+	frame_add_exit(&out, WIFEXITED(status) ? FRAME_EXITED : FRAME_SIGNALLED,
+		       (uint32_t)(WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status)), NULL);
+	say_buf(c, &out);
+}
+
+/* ------------------------------------------------------------------------------ the main loop */
+
 static void on_agent(struct client *c)
 {
 	struct frame f;
@@ -239,6 +390,9 @@ static void on_agent(struct client *c)
 	while (c->fd >= 0 && frame_parse(c->in.data, c->in.len, &f, &used) == FRAME_COMPLETE) {
 		on_frame(c, &f);
 		buf_drop(&c->in, used);
+		if (c->pending)
+			run_here(c);
+		c->pending = false;
 	}
 }
 
@@ -292,6 +446,7 @@ static void turn(void)
 int main(int argc, char **argv)
 {
 	(void)argc;
+	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		clients[i].fd = -1;
 	open_sockets(argv);
