@@ -179,15 +179,21 @@ static void heal_rename(const struct vm_dir *d, struct vm_spec *spec)
 struct fault *vm_dir_rename(const struct store *s, struct vm_dir *d, const char *name)
 {
 	int dir = s->collections[COLLECTION_VMS];
+	struct fault *f;
 
 	if (renameat2(dir, d->name, dir, name, RENAME_NOREPLACE) < 0)
 		return errno == EEXIST ? fault_new(F_EXISTS, "there is a VM '%s' already", name)
 				       : fault_sys(F_SYS, "renaming VM '%s'", d->name);
+	f = dir_sync(dir, name);
+	if (f) { /* nobody shall find a new name that the disk may forget */
+		renameat2(dir, name, dir, d->name, RENAME_NOREPLACE);
+		return f;
+	}
 	free(d->name);
 	free(d->path);
 	d->name = xstrdup(name);
 	d->path = store_object_path(s, COLLECTION_VMS, name, NULL);
-	return dir_sync(dir, name);
+	return NULL;
 }
 
 struct fault *vm_spec_read(const struct vm_dir *d, struct vm_spec *spec)

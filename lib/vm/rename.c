@@ -30,21 +30,20 @@ static void set_names(struct vm_spec *spec, const char *name, const char *before
 
 /*
  * spec.json first, with both names: whichever the directory has then is right.  The old name goes out
- * of it last.
+ * of it last; where that fails it stays until spec.json is written again, and does no harm.
  */
 struct fault *vm_rename(struct vm *vm, const char *name)
 {
 	AUTO_FREE char *before = xstrdup(vm->dir.name);
-	struct fault *f;
 
 	TRY(check(vm, name));
 	TRY(vm_teardown(vm)); /* what a crash left is found by paths with the old name */
 	set_names(&vm->spec, name, before);
 	TRY(vm_spec_write(&vm->dir, &vm->spec));
-	f = vm_dir_rename(vm->store, &vm->dir, name);
-	set_names(&vm->spec, vm->dir.name, NULL);
-	f = fault_attach(f, vm_spec_write(&vm->dir, &vm->spec));
-	if (!f && vm->spec.peers)
+	TRY(vm_dir_rename(vm->store, &vm->dir, name));
+	set_names(&vm->spec, name, NULL);
+	fault_free(vm_spec_write(&vm->dir, &vm->spec));
+	if (vm->spec.peers)
 		peers_announce(vm->store, vm->config, vm->dir.name);
-	return f;
+	return NULL;
 }

@@ -133,8 +133,9 @@ args_netgc=(gc -q)
 operations=(create start stop restart kill delete set reset rename clone run forward gc import lock prune
 	kernel pull cache send export apply netstart netstop netset)
 
-# What each leaves when it is done, for the second try: success, or a fault with these words.
-fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="no VM 'a'" fine_clone="is a VM 'b' already"
+# What each leaves when it is done, for the second try: success, or a fault with these words.  An id
+# may begin with the 'a' that is no name any more.
+fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="VM '[ab]'" fine_clone="is a VM 'b' already"
 fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="is a kernel 'other' already"
 fine_pull="exists already" fine_netcreate=$fine_create fine_netdelete=$fine_delete
 
