@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "banger/commands.h"
 #include "vm/gc.h"
 #include "vm/watch.h"
@@ -51,7 +49,7 @@ static struct fault *print_names(const struct gc *gc)
 	const struct gc_item *all = gc->items.v;
 
 	for (size_t i = 0; i < gc->items.n; i++)
-		if (all[i].done || (gc->dry_run && strcmp(all[i].action, "keep")))
+		if (all[i].done || (gc->dry_run && gc_wants(&all[i])))
 			printf("%s\n", all[i].name);
 	return NULL;
 }
@@ -131,12 +129,14 @@ const struct command command_gc = {
 	.name = "gc",
 	.summary = "clear away what commands that were killed have left",
 	.description =
-		"Looks for everything that carries banger's names in the state directory and in the "
-		"directory for sockets, and that nobody takes care of: VMs on which an operation was "
-		"cut off, processes and sockets of VMs that are not there any more, staging "
-		"directories and temporary files. Each is completed, torn down or removed, and listed "
-		"with its owner, its state and the reason. What somebody works on is skipped, and what "
-		"belongs to another state directory is never touched.\n\n"
+		"Looks for everything that carries banger's names in the state directory, in the "
+		"directory for sockets and in the kernel, and that nobody takes care of: VMs on which an "
+		"operation was cut off, and what VMs have left that are not there any more: processes, "
+		"sockets, root disks of the device mapper, taps, what the packet filter lets through, "
+		"control groups, addresses; further staging directories and temporary files. Each is "
+		"completed, torn down or removed, and listed with its owner, its state and the reason. "
+		"What somebody works on is skipped. What belongs to another state directory, or does not "
+		"tell whose it is, is never touched.\n\n"
 		"Nothing depends on it: the next command for the same VM does the same. It is meant "
 		"for cron, and for peace of mind.",
 	.examples = "banger gc --dry-run\twhat would be done\n"

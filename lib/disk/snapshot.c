@@ -76,7 +76,16 @@ static char *base_of(const char *name)
 
 static char *uuid_of(const struct snapshot *s, const char *suffix)
 {
-	return xasprintf(DM_UUID_PREFIX "%s-%s%s", s->owner, s->name + strlen(DM_PREFIX), suffix);
+	return xasprintf(DM_UUID_PREFIX "%s-%s%s%s%s", s->owner, s->name + strlen(DM_PREFIX), suffix,
+			 s->tag ? "." : "", s->tag ? s->tag : "");
+}
+
+/* Up to the tag, which earlier ones do not have. */
+static bool is_same(const char *uuid, const char *other)
+{
+	size_t len = strcspn(uuid, ".");
+
+	return len == strcspn(other, ".") && !strncmp(uuid, other, len);
 }
 
 /* @origin: the image's loop device; out: what is to be read where nothing was changed. */
@@ -141,7 +150,7 @@ static struct fault *close_one(const char *name, const char *uuid, int wait_ms, 
 
 	*deferred = false;
 	TRY(dm_find(name, &found, &device));
-	if (found && strcmp(device.uuid, uuid) != 0)
+	if (found && !is_same(device.uuid, uuid))
 		return NULL;
 	return dm_remove(name, wait_ms, deferred);
 }
@@ -184,6 +193,71 @@ struct fault *snapshot_find(const char *owner, char **name)
 	}
 	strings_release(&names);
 	return f;
+}
+
+/* ------------------------------------------------------------------------------------- all of them */
+
+/* "/somewhere/root.cow", also of a file that is deleted, leads to "/somewhere"; owned. */
+static char *directory_of(const char *backing)
+{
+	const char *slash = backing ? strrchr(backing, '/') : NULL;
+
+	return slash && slash > backing ? xstrndup(backing, (size_t)(slash - backing)) : NULL;
+}
+
+static void take(const struct dm_seen *dm, struct records *out)
+{
+	struct snapshot_seen *seen = records_add(out, sizeof(*seen));
+	const char *dot = strrchr(dm->uuid, '.');
+	size_t len = strlen(dm->name);
+
+	seen->device = xstrdup(dm->name);
+	seen->name = xstrndup(dm->name, is_base(dm->name) ? len - 5 : len);
+	seen->tag = dot ? xstrdup(dot + 1) : NULL;
+	seen->path = is_base(dm->name) ? NULL : directory_of(dm->backing);
+}
+
+struct fault *snapshot_list(struct records *out)
+{
+	const struct dm_seen *all;
+	struct records devices;
+
+	*out = (struct records){ 0 };
+	TRY(dm_look(&devices));
+	all = devices.v;
+	for (size_t i = 0; i < devices.n; i++)
+		if (!strncmp(all[i].uuid, DM_UUID_PREFIX, strlen(DM_UUID_PREFIX)))
+			take(&all[i], out);
+	dm_look_release(&devices);
+	return NULL;
+}
+
+void snapshot_list_release(struct records *list)
+{
+	struct snapshot_seen *all = list->v;
+
+	for (size_t i = 0; i < list->n; i++) {
+		free(all[i].device);
+		free(all[i].name);
+		free(all[i].tag);
+		free(all[i].path);
+	}
+	free(all);
+	*list = (struct records){ 0 };
+}
+
+struct fault *snapshot_drop(const struct snapshot_seen *seen, bool *deferred)
+{
+	struct dm_device device = { 0 };
+	const char *dot;
+	bool found;
+
+	*deferred = false;
+	TRY(dm_find(seen->device, &found, &device));
+	dot = strrchr(device.uuid, '.');
+	if (!found || !dot || !seen->tag || strcmp(dot + 1, seen->tag) != 0)
+		return NULL;
+	return dm_remove(seen->device, 0, deferred);
 }
 
 /* ------------------------------------------------------------------------------------- looking */

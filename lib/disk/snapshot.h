@@ -9,7 +9,8 @@
  *
  * Loop devices clear themselves when the device mapper lets go of them, so the two names are all that
  * has to be known to take everything down.  The owner is part of the devices' uuids: nobody removes
- * devices of another owner that happen to have the same name.
+ * devices of another owner that happen to have the same name.  Behind it is, after a dot, the tag of the state directory
+ * (store.h): `banger gc` asks it when the owner is not there any more.
  */
 #ifndef BANGER_DISK_SNAPSHOT_H
 #define BANGER_DISK_SNAPSHOT_H
@@ -18,10 +19,12 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 
 struct snapshot {
 	const char *name;  /* DM_PREFIX... */
 	const char *owner; /* letters, digits and dashes, at most 64 */
+	const char *tag;   /* of the state directory; NULL = not known */
 };
 
 /* snapshot_check() - can this host and this user have snapshots?  F_DENIED, F_MISSING, F_UNSUPPORTED. */
@@ -55,6 +58,21 @@ struct fault *snapshot_close(const struct snapshot *s, int wait_ms, bool *deferr
 
 /* snapshot_find() - the name of a snapshot by its owner alone; NULL = there is none.  Owned. */
 struct fault *snapshot_find(const char *owner, char **name) MUST_CHECK;
+
+/*
+ * snapshot_list() - all devices of ours that the kernel has, as an observer sees them.  @out: records of struct
+ * snapshot_seen, owned: snapshot_list_release().  F_SYS.
+ */
+struct snapshot_seen {
+	char *device; /* "banger-0123abcd-base" */
+	char *name;   /* "banger-0123abcd" */
+	char *tag;    /* NULL = it has none */
+	char *path;   /* directory of the file of changes, NULL = not known */
+};
+struct fault *snapshot_list(struct records *out) MUST_CHECK;
+void snapshot_list_release(struct records *list);
+/* snapshot_drop() - remove a device of that list that still has the same tag.  @deferred: as above. */
+struct fault *snapshot_drop(const struct snapshot_seen *seen, bool *deferred) MUST_CHECK;
 
 struct snapshot_use {
 	uint64_t used_bytes, total_bytes;

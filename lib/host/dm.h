@@ -61,6 +61,17 @@ struct fault *dm_find(const char *name, bool *found, struct dm_device *device) M
 struct fault *dm_list(struct strings *names) MUST_CHECK;
 
 /*
+ * dm_look() - the same for observers, who may not ask the device mapper: what /sys tells.  @out: records of struct
+ * dm_seen, those on others first; owned: dm_look_release() them.  F_SYS.
+ */
+struct dm_seen {
+	char *name, *uuid;
+	char *backing; /* the file of its last loop device, as loop_look() has it; NULL = none */
+};
+struct fault *dm_look(struct records *out) MUST_CHECK;
+void dm_look_release(struct records *devices);
+
+/*
  * dm_remove() - remove device @name; absent is success.  While somebody has it open it is tried again for
  * @wait_ms; then the kernel is told to remove it at its last close, and *@deferred is true.
  */

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 
 /* loop_check() - can devices be made?  F_MISSING, F_DENIED, F_UNSUPPORTED. */
 struct fault *loop_check(void) MUST_CHECK;
@@ -27,5 +28,19 @@ struct fault *loop_check(void) MUST_CHECK;
  */
 struct fault *loop_attach(int file, bool read_only, bool direct, int *fd,
 			  dev_t *device) MUST_CHECK;
+
+/*
+ * loop_look() - devices over files whose paths begin with @prefix, for observers: what /sys tells.
+ * @out: records of struct loop_seen, owned: loop_look_release() them.  F_SYS.
+ */
+struct loop_seen {
+	char *name;	/* "loop3" */
+	char *file;	/* its path now, or when it was deleted */
+	bool deleted;
+	bool autoclear; /* it goes with its last user, as ours do */
+	bool held;	/* by another device: the device mapper's */
+};
+struct fault *loop_look(const char *prefix, struct records *out) MUST_CHECK;
+void loop_look_release(struct records *loops);
 
 #endif

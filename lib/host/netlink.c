@@ -132,17 +132,43 @@ void link_ports(const char *name, struct strings *out)
 	close(fd);
 }
 
-char *link_mac(const char *name)
+void link_list(const char *prefix, struct strings *out)
 {
-	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/address", name);
+	AUTO_FD fd = sysroot_open_dir("/sys/class/net");
+	struct strings all = { 0 };
+
+	*out = (struct strings){ 0 };
+	if (fd < 0)
+		return;
+	fault_free(dir_names(fd, "/sys/class/net", &all));
+	for (size_t i = 0; i < all.n; i++)
+		if (!strncmp(all.v[i], prefix, strlen(prefix)))
+			strings_add(out, all.v[i]);
+	strings_release(&all);
+}
+
+/* One line of what the kernel tells of an interface; owned; NULL = nothing. */
+static char *link_line(const char *name, const char *file)
+{
+	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/%s", name, file);
 	struct buf text = BUF_INIT;
 
-	if (!sysroot_read(path, 64, &text)) {
+	if (!sysroot_read(path, LINK_ALIAS_MAX + 1, &text) || !text.len) {
 		buf_release(&text);
 		return NULL;
 	}
 	text.data[strcspn(text.data, "\n")] = '\0';
 	return buf_steal(&text);
+}
+
+char *link_alias(const char *name)
+{
+	return link_line(name, "ifalias");
+}
+
+char *link_mac(const char *name)
+{
+	return link_line(name, "address");
 }
 
 /* --------------------------------------------------------------------------------------- links */
@@ -215,11 +241,12 @@ struct fault *netlink_bridge_up(struct netlink *n, const char *name, const char 
 	return change(n, name, up, "bringing up");
 }
 
-struct fault *netlink_rename(struct netlink *n, const char *name, const char *to)
+struct fault *netlink_rename(struct netlink *n, const char *name, const char *to, const char *alias)
 {
 	struct rtnl_link *link = lib.rtnl_link_alloc();
 
 	lib.rtnl_link_set_name(link, to);
+	lib.rtnl_link_set_ifalias(link, alias);
 	return change(n, name, link, "renaming");
 }
 
@@ -352,7 +379,18 @@ struct fault *netlink_conflict(struct netlink *n, const char *except,
 
 /* ---------------------------------------------------------------------------------------- taps */
 
-struct fault *tap_make(const char *name, uid_t owner)
+static struct fault *set_alias(struct netlink *n, const char *name, const char *alias)
+{
+	struct rtnl_link *link;
+
+	if (strlen(alias) > LINK_ALIAS_MAX)
+		return NULL;
+	link = lib.rtnl_link_alloc();
+	lib.rtnl_link_set_ifalias(link, alias);
+	return change(n, name, link, "describing");
+}
+
+struct fault *tap_make(struct netlink *n, const char *name, const char *alias, uid_t owner)
 {
 	AUTO_FREE char *path = sysroot_path("/dev/net/tun");
 	AUTO_FD fd = open(path, O_RDWR | O_CLOEXEC);
@@ -361,9 +399,12 @@ struct fault *tap_make(const char *name, uid_t owner)
 	if (fd < 0)
 		return fault_sys(errno == ENOENT ? F_MISSING : F_SYS, "opening '/dev/net/tun'");
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETOWNER, owner) < 0 ||
-	    ioctl(fd, TUNSETPERSIST, 1) < 0)
+	if (ioctl(fd, TUNSETIFF, &request) < 0 || ioctl(fd, TUNSETOWNER, owner) < 0)
 		return fault_sys(F_SYS, "making tap '%s'", name);
+	/* Until the last call it goes with us: no tap is left that does not tell whose it is. */
+	TRY(set_alias(n, name, alias));
+	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
+		return fault_sys(F_SYS, "keeping tap '%s'", name);
 	return NULL;
 }
 

@@ -38,6 +38,10 @@ struct fault *address_changes(int *fd) MUST_CHECK;
 void address_changes_drain(int fd);
 /* link_ports() - names of the interfaces of bridge @name; empty when it is none. */
 void link_ports(const char *name, struct strings *out);
+/* link_list() - names of the interfaces that begin with @prefix, sorted. */
+void link_list(const char *prefix, struct strings *out);
+/* link_alias() - what whoever made it wrote down; owned; NULL = nothing, or no such interface. */
+char *link_alias(const char *name);
 /* link_mac() - "02:..", owned; NULL = there is no such interface. */
 char *link_mac(const char *name);
 
@@ -55,8 +59,9 @@ struct fault *netlink_conflict(struct netlink *n, const char *except,
 			       bool (*overlaps)(const void *context, uint32_t address,
 						unsigned int prefix),
 			       const void *context, char **conflict) MUST_CHECK;
-/* netlink_rename() - the link must be down. */
-struct fault *netlink_rename(struct netlink *n, const char *name, const char *to) MUST_CHECK;
+/* netlink_rename() - with another alias from that moment on; the link must be down. */
+struct fault *netlink_rename(struct netlink *n, const char *name, const char *to,
+			     const char *alias) MUST_CHECK;
 /*
  * netlink_port_up() - make @name a port of @bridge and bring it up.  @isolated: it reaches no other
  * isolated port.
@@ -68,10 +73,14 @@ struct fault *netlink_remove(struct netlink *n, const char *name) MUST_CHECK;
 /* forwarding_enable() - let this host route IPv4 packets.  @changed: it did not before. */
 struct fault *forwarding_enable(bool *changed) MUST_CHECK;
 
+/* Longest alias that the kernel takes, without the NUL. */
+#define LINK_ALIAS_MAX 255
 /*
- * tap_make() - a tap interface that lives on without a process, for @owner to open.
+ * tap_make() - a tap interface that lives on without a process, for @owner to open.  It has @alias
+ * before it lives on; one that is too long is left out.
  * F_MISSING without /dev/net/tun; F_DENIED; F_SYS.
  */
-struct fault *tap_make(const char *name, uid_t owner) MUST_CHECK;
+struct fault *tap_make(struct netlink *n, const char *name, const char *alias,
+		       uid_t owner) MUST_CHECK;
 
 #endif

@@ -32,6 +32,44 @@ char *net_tap(const char *id)
 	return xasprintf("bgr%.*s", SHORT_ID_LEN, id);
 }
 
+/* ------------------------------------------------------------------------------- whose a tap is */
+
+/* "PATH TAG"; of a path that is too long its end. */
+static char *alias_of(const struct store *s, const char *path)
+{
+	AUTO_FREE char *tag = store_tag(s);
+	size_t room = LINK_ALIAS_MAX - (tag ? strlen(tag) + 1 : 0), len = strlen(path);
+
+	return xasprintf("%s%s%s", path + (len > room ? len - room : 0), tag ? " " : "",
+			 tag ? tag : "");
+}
+
+void net_tap_owner(const char *tap, char **path, char **tag)
+{
+	AUTO_FREE char *alias = link_alias(tap);
+	char *blank = alias ? strrchr(alias, ' ') : NULL;
+	size_t hex = blank ? strspn(blank + 1, "0123456789abcdef") : 0;
+
+	*path = *tag = NULL;
+	if (hex && blank[1 + hex] == '-' && strspn(blank + 2 + hex, "0123456789abcdef") &&
+	    !blank[2 + hex + strspn(blank + 2 + hex, "0123456789abcdef")]) {
+		*tag = xstrdup(blank + 1);
+		*blank = '\0';
+	}
+	*path = steal_ptr(&alias);
+}
+
+/* Of another state directory, for sure: a copy of one has VMs with the same ids. */
+static bool is_theirs(const struct store *s, const char *tap)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *tag = NULL;
+	AUTO_FREE char *ours = store_tag(s);
+
+	net_tap_owner(tap, &path, &tag);
+	return tag && ours && strcmp(tag, ours) != 0;
+}
+
 /* ----------------------------------------------------------------------------------- preflight */
 
 static struct fault *check_nft(const struct config *config)
@@ -120,14 +158,14 @@ static struct fault *bridge_up(struct netlink *n, const struct config *config)
 }
 
 /* An idle tap becomes the VM's by its new name. */
-static void claim_warm(struct netlink *n, const char *tap)
+static void claim_warm(struct netlink *n, const char *tap, const char *alias)
 {
 	for (unsigned int i = 0; i < NET_WARM_MAX; i++) {
 		AUTO_FREE char *idle = xasprintf(POOL "%u", i);
 
 		if (!link_exists(idle))
 			continue;
-		fault_free(netlink_rename(n, idle, tap));
+		fault_free(netlink_rename(n, idle, tap, alias));
 		return;
 	}
 }
@@ -135,17 +173,22 @@ static void claim_warm(struct netlink *n, const char *tap)
 struct fault *net_tap_up(const struct store *s, const struct config *config,
 			 const struct net_port *port)
 {
+	AUTO_FREE char *alias = alias_of(s, port->alias);
 	AUTO_FREE char *tap = net_tap(port->id);
 	AUTO_LOCK lock = LOCK_INIT;
 	AUTO_NETLINK n = NULL;
 
 	TRY(netlink_open(&n));
 	TRY(store_net_lock(s, "start", &lock));
+	if (is_theirs(s, tap))
+		return fault_hint(fault_new(F_STATE, "a VM of another state directory has the tap '%s', as "
+					    "when one is a copy of the other", tap),
+				  "See whose it is: ip -d link show %s", tap);
 	TRY(bridge_up(n, config));
 	if (!link_exists(tap))
-		claim_warm(n, tap);
-	TRY(tap_make(tap, port->owner));
-	return netlink_port_up(n, tap, config->bridge, port->alias, !port->peers);
+		claim_warm(n, tap, alias);
+	TRY(tap_make(n, tap, alias, port->owner));
+	return netlink_port_up(n, tap, config->bridge, alias, !port->peers);
 }
 
 struct fault *net_tap_down(const struct store *s, const struct config *config, const char *id)
@@ -160,7 +203,7 @@ struct fault *net_tap_down(const struct store *s, const struct config *config, c
 		return NULL;
 	TRY(store_net_lock(s, "stop", &lock));
 	TRY(netlink_open(&n));
-	if (link_exists(tap))
+	if (link_exists(tap) && !is_theirs(s, tap))
 		f = netlink_remove(n, tap);
 	link_ports(config->bridge, &ports);
 	if (!f && !ports.n && link_exists(config->bridge) && is_ours(config->bridge))
@@ -208,15 +251,16 @@ static struct fault *list_rules(const struct config *config, const struct rules_
 }
 
 struct names {
-	char *short_id, *tap, *mac;
+	char *short_id, *tap, *mac, *tag;
 };
 
-static void fill_guest(const struct net_port *port, struct names *names, struct rules_guest *g)
+static void fill_guest(const struct store *s, const struct net_port *port, struct names *names,
+		       struct rules_guest *g)
 {
 	*names = (struct names){ xasprintf("%.*s", SHORT_ID_LEN, port->id), net_tap(port->id),
-				 net_mac(port->id) };
-	*g = (struct rules_guest){ names->short_id, names->tap,	 names->mac,
-				   port->address,   port->nat, port->peers };
+				 net_mac(port->id), store_tag(s) };
+	*g = (struct rules_guest){ names->short_id, names->tap, names->mac, port->address,
+				   port->nat, port->peers, names->tag };
 }
 
 static void names_release(struct names *names)
@@ -224,6 +268,7 @@ static void names_release(struct names *names)
 	free(names->short_id);
 	free(names->tap);
 	free(names->mac);
+	free(names->tag);
 }
 
 static bool is_in(const struct strings *list, const char *text)
@@ -251,7 +296,7 @@ static size_t add_lost(const struct store *s, const char *name, const struct str
 		struct net_port port = { .id = spec.id, .address = spec.address, .nat = spec.nat,
 					 .peers = spec.peers };
 
-		fill_guest(&port, &names, &g);
+		fill_guest(s, &port, &names, &g);
 		if (link_exists(g.tap) && !is_in(known, g.tap)) {
 			rules_add_guest(rules, &g);
 			added = 1;
@@ -317,7 +362,7 @@ struct fault *net_filter_up(const struct store *s, const struct config *config,
 
 	TRY(fault_wrap(subnet_parse(config->subnet, &subnet), "net.subnet"));
 	TRY(store_net_lock(s, "start", &lock));
-	fill_guest(port, &names, &g);
+	fill_guest(s, port, &names, &g);
 	rules_begin(&rules);
 	rules_add_base(&rules, config->bridge, &subnet);
 	rules_add_guest(&rules, &g);
@@ -347,8 +392,8 @@ struct fault *net_filter_down(const struct store *s, const struct config *config
 	size_t others = 0;
 	struct fault *f;
 
-	fill_guest(port, &names, &g);
-	if (!link_exists(g.tap)) {
+	fill_guest(s, port, &names, &g);
+	if (!link_exists(g.tap) || is_theirs(s, g.tap)) {
 		names_release(&names);
 		return NULL;
 	}
@@ -367,6 +412,104 @@ struct fault *net_filter_down(const struct store *s, const struct config *config
 	return f ? f : apply_rules(config, &rules);
 }
 
+/* ------------------------------------------------------------------------- what is left of others */
+
+static bool is_pool(const char *tap)
+{
+	return !strncmp(tap, POOL, strlen(POOL));
+}
+
+void net_taps(struct strings *taps, struct strings *idle)
+{
+	struct strings all;
+
+	*taps = *idle = (struct strings){ 0 };
+	link_list("bgr", &all);
+	for (size_t i = 0; i < all.n; i++)
+		strings_add(is_pool(all.v[i]) ? idle : taps, all.v[i]);
+	strings_release(&all);
+}
+
+static bool any_taps(void)
+{
+	struct strings taps, idle;
+	bool any;
+
+	net_taps(&taps, &idle);
+	any = taps.n > 0;
+	strings_release(&taps);
+	strings_release(&idle);
+	return any;
+}
+
+bool net_bridge_is_idle(const struct config *config)
+{
+	struct strings ports;
+	bool idle;
+
+	if (!link_exists(config->bridge) || !is_ours(config->bridge) || any_taps())
+		return false;
+	link_ports(config->bridge, &ports);
+	idle = !ports.n;
+	strings_release(&ports);
+	return idle;
+}
+
+struct fault *net_bridge_drop(const struct store *s, const struct config *config)
+{
+	AUTO_LOCK lock = LOCK_INIT;
+	AUTO_NETLINK n = NULL;
+
+	TRY(store_net_lock(s, "gc", &lock));
+	TRY(netlink_open(&n));
+	return net_bridge_is_idle(config) ? netlink_remove(n, config->bridge) : NULL;
+}
+
+struct fault *net_tap_drop(const struct store *s, const char *tap)
+{
+	AUTO_LOCK lock = LOCK_INIT;
+	AUTO_NETLINK n = NULL;
+
+	TRY(store_net_lock(s, "gc", &lock));
+	TRY(netlink_open(&n));
+	return link_exists(tap) && !is_theirs(s, tap) ? netlink_remove(n, tap) : NULL;
+}
+
+struct fault *net_filter_list(const struct config *config, bool *there, struct records *out)
+{
+	const char *const argv[] = { config->nft_bin, "-j", "list", "sets", "bridge", NULL };
+	AUTO_FREE char *program = machine_find_program(config->nft_bin);
+	AUTO_BUF output = BUF_INIT;
+
+	*out = (struct records){ 0 };
+	*there = false;
+	if (geteuid() || !program)
+		return NULL;
+	TRY(fault_wrap(run_nft(argv, NULL, &output), "reading the packet filter"));
+	return rules_list(output.data, output.len, there, out);
+}
+
+struct fault *net_filter_drop(const struct store *s, const struct config *config,
+			      const struct rules_element *e)
+{
+	bool ours = e && strlen(e->tap) > 3;
+	struct rules_guest g = { ours ? e->tap + 3 : "", ours ? e->tap : "", ours ? e->mac : "",
+				 ours ? e->address : "", false, false, NULL };
+	AUTO_LOCK lock = LOCK_INIT;
+	AUTO_BUF rules = BUF_INIT;
+
+	TRY(store_net_lock(s, "gc", &lock));
+	if (ours ? link_exists(e->tap) : any_taps())
+		return NULL; /* somebody uses it by now */
+	rules_begin(&rules);
+	if (any_taps())
+		rules_remove_guest(&rules, &g);
+	else
+		rules_remove_base(&rules);
+	rules_end(&rules);
+	return apply_rules(config, &rules);
+}
+
 /* ----------------------------------------------------------------------------------- idle taps */
 
 unsigned int net_warm_count(void)
@@ -383,6 +526,7 @@ unsigned int net_warm_count(void)
 
 struct fault *net_warm(const struct store *s, unsigned int wanted, unsigned int *had)
 {
+	AUTO_FREE char *alias = alias_of(s, s->path);
 	AUTO_LOCK lock = LOCK_INIT;
 	AUTO_NETLINK n = NULL;
 	unsigned int have;
@@ -398,7 +542,7 @@ struct fault *net_warm(const struct store *s, unsigned int wanted, unsigned int 
 			TRY(netlink_remove(n, name));
 			have--;
 		} else if (have < wanted && !there) {
-			TRY(tap_make(name, geteuid()));
+			TRY(tap_make(n, name, alias, geteuid()));
 			have++;
 		}
 	}

@@ -3,8 +3,8 @@
  * net.h - the network of VMs that root runs: one bridge, a tap for each running VM, banger's own
  * tables of the packet filter (rules.h).
  *
- * Names are computed from the VM's id, and a tap's alias is the path of its VM's directory, so nothing
- * has to be remembered.  Changes are made under locks/net.lock, which these functions take: callers
+ * Names are computed from the VM's id, and a tap's alias is the path of its VM's directory and the
+ * state directory's tag (store.h), so nothing has to be remembered.  Changes are made under locks/net.lock, which these functions take: callers
  * hold their VM's lock and not this one.  The bridge and the tables appear with the first VM and go
  * with the last one; a bridge that banger did not make is used as it is and stays.
  */
@@ -60,6 +60,30 @@ struct fault *net_filter_up(const struct store *s, const struct config *config,
 /* net_filter_down() - before net_tap_down().  Without the tap there is nothing to do. */
 struct fault *net_filter_down(const struct store *s, const struct config *config,
 			      const struct net_port *port) MUST_CHECK;
+
+/*
+ * What `banger gc` looks at.  net_taps() - names of the taps of VMs, and of the idle ones.
+ * net_tap_owner() - what @tap tells of whose it is: the VM's directory (of an idle one: the state directory), and the
+ * state directory's tag; owned, NULL = nothing.
+ */
+void net_taps(struct strings *taps, struct strings *idle);
+void net_tap_owner(const char *tap, char **path, char **tag);
+/* net_tap_drop() - remove it, unless it is another state directory's.  F_BUSY, F_SYS. */
+struct fault *net_tap_drop(const struct store *s, const char *tap) MUST_CHECK;
+/*
+ * net_filter_list() - what the packet filter lets through: records of struct rules_element, to be given
+ * to rules_list_release().  *@there: there are tables of ours.  Without root or nft there is nothing.
+ */
+struct fault *net_filter_list(const struct config *config, bool *there, struct records *out) MUST_CHECK;
+/*
+ * net_filter_drop() - take @e out if its tap is not there, and, when nobody has a tap, the tables; only these
+ * with NULL.
+ */
+struct fault *net_filter_drop(const struct store *s, const struct config *config,
+			      const struct rules_element *e) MUST_CHECK;
+/* net_bridge_is_idle() - did we make it, and has nobody a tap?  net_bridge_drop() - remove it then. */
+bool net_bridge_is_idle(const struct config *config);
+struct fault *net_bridge_drop(const struct store *s, const struct config *config) MUST_CHECK;
 
 /*
  * net_warm() - keep @wanted idle taps for starts to come: makes or removes them.  @had: how many

@@ -198,10 +198,19 @@ static void map_member(struct buf *b, const char *verb, const char *map, const c
 		verb, map, address, prefix, short_id);
 }
 
+#define TAG "state "
+
+/* Its comment tells whose it is, for whoever finds it without a tap. */
 static void guest_member(struct buf *b, const char *verb, const struct rules_guest *g)
 {
-	command(b, "\"%s\":{\"element\":{" BRIDGE ",\"name\":\"guests\",\"elem\":[{\"concat\":"
-		"[\"%s\",\"%s\",\"%s\"]}]}}", verb, g->tap, g->mac, g->address);
+	AUTO_FREE char *key = xasprintf("{\"concat\":[\"%s\",\"%s\",\"%s\"]}", g->tap, g->mac,
+					g->address);
+	AUTO_FREE char *tagged = g->tag ? xasprintf("{\"elem\":{\"val\":%s,\"comment\":\"" TAG
+						    "%s\"}}", key, g->tag)
+					: NULL;
+
+	command(b, "\"%s\":{\"element\":{" BRIDGE ",\"name\":\"guests\",\"elem\":[%s]}}", verb,
+		tagged ? tagged : key);
 }
 
 static void counters(struct buf *b, const char *verb, const struct rules_guest *g)
@@ -280,6 +289,8 @@ static char *joined(struct json v)
 	struct json inner;
 	struct json_iter it;
 
+	if (json_get(v, "elem", &inner) && !json_get(inner, "val", &v))
+		v = inner;
 	if (json_get(v, "concat", &inner))
 		v = inner;
 	it = json_iter(v);
@@ -366,6 +377,86 @@ static void look(const char *kind, struct json v, const struct rules_guest *g,
 	if (json_get_string(v, "family", &family) && json_get_string(v, "table", &table) &&
 	    json_get_string(v, "name", &name))
 		seen->foreign = xasprintf("%s %s %s", family, table, name);
+}
+
+void rules_list_release(struct records *elements)
+{
+	struct rules_element *all = elements->v;
+
+	for (size_t i = 0; i < elements->n; i++) {
+		free(all[i].tap);
+		free(all[i].mac);
+		free(all[i].address);
+		free(all[i].tag);
+	}
+	free(all);
+	*elements = (struct records){ 0 };
+}
+
+/* "state TAG" of an element that has more than its key; owned. */
+static char *tag_of(struct json v)
+{
+	AUTO_FREE char *comment = NULL;
+	struct json inner;
+
+	if (!json_get(v, "elem", &inner) || !json_get_string(inner, "comment", &comment) ||
+	    strncmp(comment, TAG, strlen(TAG)) != 0)
+		return NULL;
+	return xstrdup(comment + strlen(TAG));
+}
+
+/* The first word of *@at, which is moved behind it; owned. */
+static char *take_word(const char **at)
+{
+	size_t len = strcspn(*at, " ");
+	char *word = xstrndup(*at, len);
+
+	*at += len + (len && (*at)[len] == ' ');
+	return word;
+}
+
+static void take_elements(struct json set, struct records *out)
+{
+	struct json elements, e;
+	struct json_iter it;
+
+	if (!json_get(set, "elem", &elements))
+		return;
+	it = json_iter(elements);
+	while (json_next(&it, NULL, &e)) {
+		AUTO_FREE char *text = joined(e);
+		struct rules_element *element = records_add(out, sizeof(*element));
+		const char *at = text;
+
+		element->tap = take_word(&at);
+		element->mac = take_word(&at);
+		element->address = take_word(&at);
+		element->tag = tag_of(e);
+	}
+}
+
+struct fault *rules_list(const char *text, size_t len, bool *there, struct records *out)
+{
+	struct json list, object, set;
+	struct json_doc *doc = NULL;
+	struct json_iter it;
+
+	*out = (struct records){ 0 };
+	*there = false;
+	TRY(json_parse(text, len, "what nft lists", &doc));
+	if (!json_get(json_root(doc), "nftables", &list)) {
+		json_free(doc);
+		return fault_new(F_CORRUPT, "what nft lists has no 'nftables'");
+	}
+	it = json_iter(list);
+	while (json_next(&it, NULL, &object))
+		if (json_get(object, "set", &set) && is(set, "table", "banger") &&
+		    is(set, "name", "guests")) {
+			*there = true;
+			take_elements(set, out);
+		}
+	json_free(doc);
+	return NULL;
 }
 
 struct fault *rules_read(const char *text, size_t len, const struct rules_guest *g,

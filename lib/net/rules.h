@@ -28,6 +28,7 @@
 struct rules_guest {
 	const char *short_id, *tap, *mac, *address;
 	bool nat, peers;
+	const char *tag; /* rules_add_guest(): of the state directory; NULL = none */
 };
 
 /*
@@ -54,6 +55,17 @@ void rules_seen_release(struct rules_seen *seen);
 /* rules_read() - @g: the guest that is looked for, or NULL.  F_CORRUPT. */
 struct fault *rules_read(const char *text, size_t len, const struct rules_guest *g,
 			 struct rules_seen *seen) MUST_CHECK;
+/* One of the elements of "guests"; all owned. */
+struct rules_element {
+	char *tap, *mac, *address;
+	char *tag; /* of its state directory; NULL = it has none */
+};
+/*
+ * rules_list() - out of what `nft -j list sets bridge` says.  *@there: it has banger's table.
+ * @out: records of struct rules_element.  F_CORRUPT.
+ */
+struct fault *rules_list(const char *text, size_t len, bool *there, struct records *out) MUST_CHECK;
+void rules_list_release(struct records *elements);
 /* How many rules rules_add_base() makes. */
 #define RULES_BASE 21
 

@@ -243,3 +243,63 @@ struct fault *lease_find(const struct store *s, const char *id, char **address)
 	strings_release(&names);
 	return NULL;
 }
+
+/* ------------------------------------------------------------------------------------ for gc */
+
+struct fault *lease_list(const struct store *s, struct records *out)
+{
+	struct strings names = { 0 };
+	AUTO_FD dir = -1;
+
+	*out = (struct records){ 0 };
+	TRY(open_leases(s, false, &dir));
+	if (dir < 0)
+		return NULL;
+	TRY(dir_names(dir, LEASES, &names));
+	for (size_t i = 0; i < names.n; i++) {
+		struct lease lease = { 0 };
+		struct lease_seen *seen;
+		AUTO_FAULT f = NULL;
+
+		if (names.v[i][0] == '.')
+			continue; /* a temporary file */
+		f = file_read_record(dir, names.v[i], &lease_type, names.v[i], &lease);
+		seen = records_add(out, sizeof(*seen));
+		seen->address = xstrdup(names.v[i]);
+		seen->id = steal_ptr(&lease.id);
+		seen->name = steal_ptr(&lease.name);
+		record_release(&lease_type, &lease);
+	}
+	strings_release(&names);
+	return NULL;
+}
+
+void lease_list_release(struct records *leases)
+{
+	struct lease_seen *all = leases->v;
+
+	for (size_t i = 0; i < leases->n; i++) {
+		free(all[i].address);
+		free(all[i].id);
+		free(all[i].name);
+	}
+	free(all);
+	*leases = (struct records){ 0 };
+}
+
+bool lease_is_stale(const struct store *s, const char *address)
+{
+	AUTO_FD dir = -1;
+	AUTO_FAULT f = open_leases(s, false, &dir);
+
+	return !f && dir >= 0 && is_stale(s, dir, address);
+}
+
+struct fault *lease_remove_stale(const struct store *s, const char *address, bool *removed)
+{
+	AUTO_FD dir = -1;
+
+	*removed = false;
+	TRY(open_leases(s, false, &dir));
+	return dir < 0 ? NULL : remove_stale(s, dir, address, removed);
+}

@@ -30,6 +30,19 @@ struct fault *lease_claim(const struct store *s, const struct lease_range *range
 struct fault *lease_release(const struct store *s, const char *address, const char *id) MUST_CHECK;
 /* lease_find() - the address of @id, owned; NULL when it has none. */
 struct fault *lease_find(const struct store *s, const char *id, char **address) MUST_CHECK;
+
+/* What `banger gc` looks at: one lease.  @id, @name: NULL when it cannot be read. */
+struct lease_seen {
+	char *address, *id, *name;
+};
+/* lease_list() - all of them; records of struct lease_seen, owned: lease_list_release().  F_SYS. */
+struct fault *lease_list(const struct store *s, struct records *out) MUST_CHECK;
+void lease_list_release(struct records *leases);
+/* lease_is_stale() - is it surely nobody's?  Reads without a lock. */
+bool lease_is_stale(const struct store *s, const char *address);
+/* lease_remove_stale() - if it is so under locks/net.lock, too; *@removed tells.  F_BUSY, F_SYS. */
+struct fault *lease_remove_stale(const struct store *s, const char *address, bool *removed) MUST_CHECK;
+
 /* store_net_lock() - locks/net.lock: bridge, taps and packet filter. */
 struct fault *store_net_lock(const struct store *s, const char *verb, struct lock *lock) MUST_CHECK;
 

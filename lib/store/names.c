@@ -167,3 +167,26 @@ struct fault *names_peers_lock(const struct store *s, int wait_ms, struct lock *
 	return lock_take(s->locks, "peers.lock", LOCK_EXCLUSIVE, "the list of peers", "tell", wait_ms,
 			 lock);
 }
+
+struct fault *names_list(const struct store *s, struct strings *out)
+{
+	struct strings all = { 0 };
+	AUTO_FAULT absent = NULL;
+	AUTO_FD dir = -1;
+
+	*out = (struct strings){ 0 };
+	if (s->dir < 0)
+		return NULL;
+	absent = dir_open(s->dir, NAMES_DIR, &dir);
+	if (absent)
+		return fault_kind(absent) == F_NOT_FOUND ? NULL : steal_ptr(&absent);
+	TRY(dir_names(dir, NAMES_DIR, &all));
+	for (size_t i = 0; i < all.n; i++) {
+		AUTO_FAULT address = name_check_vm(all.v[i]);
+
+		if (!address)
+			strings_add(out, all.v[i]);
+	}
+	strings_release(&all);
+	return NULL;
+}

@@ -36,6 +36,8 @@ struct fault *names_withdraw(const struct store *s, const char *name) MUST_CHECK
  */
 bool names_address(const struct store *s, const char *name, uint32_t *address);
 bool names_name(const struct store *s, uint32_t address, char name[VM_NAME_MAX + 1]);
+/* names_list() - the names of VMs that have been published, sorted.  @out: owned.  F_SYS. */
+struct fault *names_list(const struct store *s, struct strings *out) MUST_CHECK;
 
 /* names_peers_lock() - make the list of peers' names and send it to guests.  As lock_take(). */
 struct fault *names_peers_lock(const struct store *s, int wait_ms, struct lock *lock) MUST_CHECK;

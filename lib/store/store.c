@@ -290,6 +290,15 @@ static char *removed_name(const char *name)
 	return xasprintf(REMOVED_PREFIX "%s-%016llx", name, (unsigned long long)bits);
 }
 
+char *store_tag(const struct store *s)
+{
+	struct stat st;
+
+	if (s->dir < 0 || fstat(s->dir, &st) < 0)
+		return NULL;
+	return xasprintf("%llx-%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+}
+
 bool store_is_removed(const char *name)
 {
 	return !strncmp(name, REMOVED_PREFIX, strlen(REMOVED_PREFIX));

@@ -52,6 +52,13 @@ void store_release(struct store *store);
 /* store_locate() - the absolute path that store_open(@path) would open, there or not.  Owned.  F_MISSING. */
 struct fault *store_locate(const char *path, char **out) MUST_CHECK;
 
+/*
+ * store_tag() - what tells this state directory from all others of the host: "<device>-<inode>", for
+ * whatever the kernel keeps for its VMs, also when the VM itself is not there any more.
+ * Hexadecimal.  Owned; NULL when there is no state directory.
+ */
+char *store_tag(const struct store *s);
+
 /* store_is_removed() - does @name, in a collection's directory, await its removal after a crash? */
 bool store_is_removed(const char *name);
 /* store_sweep() - remove all of these; may run beside anything. */

@@ -2,6 +2,8 @@
 /* gc.c - the list of scanners, and the items that they add. */
 #include "vm/gc.h"
 
+#include <string.h>
+
 #include "base/cancel.h"
 
 static const struct field item_fields[] = {
@@ -25,6 +27,12 @@ const struct record_type gc_item_type = {
 static struct fault *(*const scanners[])(struct gc *gc) = {
 	gc_scan_vms,
 	gc_scan_processes,
+	gc_scan_groups,
+	gc_scan_devices,
+	gc_scan_loops,
+	gc_scan_taps,
+	gc_scan_filter,
+	gc_scan_leases,
 	gc_scan_run_dirs,
 	gc_scan_files,
 };
@@ -33,11 +41,23 @@ struct fault *gc_run(struct gc *gc)
 {
 	struct fault *f = NULL;
 
+	gc->tag = store_tag(gc->store);
+	gc->at_once = *gc->store;
+	gc->at_once.wait_ms = 0;
 	for (size_t i = 0; i < ARRAY_LEN(scanners); i++) {
-		TRY(fault_attach(f, cancel_check()));
+		struct fault *stop = cancel_check();
+
+		if (stop)
+			return fault_attach(f, stop);
+		gc->fresh = false;
 		f = fault_attach(f, scanners[i](gc));
 	}
 	return f;
+}
+
+bool gc_wants(const struct gc_item *item)
+{
+	return strcmp(item->action, "keep") != 0;
 }
 
 void gc_release(struct gc *gc)
@@ -48,6 +68,8 @@ void gc_release(struct gc *gc)
 		record_release(&gc_item_type, &all[i]);
 	free(all);
 	gc->items = (struct records){ 0 };
+	gc_forget(gc);
+	free(steal_ptr(&gc->tag));
 }
 
 struct gc_item *gc_add(struct gc *gc, const char *kind, const char *name, const char *owner)

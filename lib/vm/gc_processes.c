@@ -18,7 +18,7 @@
 static const char *const options[] = { "-initrd", "--log-path", CONSOLE_KEEPER, FORWARD_OPTION };
 static const char *const roles[] = { "virtual machine", "virtual machine", "console keeper", "forwarder" };
 
-static struct fault *end(const struct process_id *id)
+struct fault *gc_end_process(const struct process_id *id)
 {
 	static const struct {
 		int number, wait_ms;
@@ -58,7 +58,7 @@ static void look_at(struct gc *gc, const struct process_match *match, size_t pre
 	gc_judge(item, "stray", "end it", "%s of a VM that is not there any more",
 		 roles[match->option]);
 	if (!gc->dry_run)
-		gc_done(item, end(&match->id));
+		gc_done(item, gc_end_process(&match->id));
 }
 
 struct fault *gc_scan_processes(struct gc *gc)

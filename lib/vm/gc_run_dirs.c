@@ -14,11 +14,6 @@
 #include "base/file.h"
 #include "vm/gc.h"
 
-static bool is_short_id(const char *name)
-{
-	return strlen(name) == SHORT_ID_LEN && strspn(name, "0123456789abcdef") == SHORT_ID_LEN;
-}
-
 /* Where the link leads, NULL when there is none.  Owned. */
 static char *target_of(int run, const char *name)
 {
@@ -69,7 +64,7 @@ struct fault *gc_scan_run_dirs(struct gc *gc)
 		return NULL; /* nothing of ours can be in it */
 	TRY(dir_names(run, gc->store->run_path, &names));
 	for (size_t i = 0; i < names.n; i++)
-		if (is_short_id(names.v[i]))
+		if (gc_is_short_id(names.v[i]))
 			look_at(gc, run, names.v[i]);
 	strings_release(&names);
 	return NULL;

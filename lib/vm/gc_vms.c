@@ -6,11 +6,13 @@
 
 #include "base/cancel.h"
 #include "vm/gc.h"
+#include "vmm/jailer.h"
 
 enum finding { FINE, INTERRUPTED, LEFTOVERS, UNDER_WAY, BROKEN };
 
 /* Files that only a VM that runs has. */
-static const char *const running_files[] = { VM_HANDLES_FILE, VM_INITRD_FILE, VM_FORWARD_LOG };
+static const char *const running_files[] = { VM_HANDLES_FILE, VM_INITRD_FILE, VM_FORWARD_LOG,
+					    JAIL_DIR };
 
 static bool has_leftovers(const struct vm *vm)
 {
@@ -66,15 +68,13 @@ static void judge(struct gc_item *item, const struct vm *vm, enum finding what,
 /* The VM as it is under its lock: what was seen before may have been dealt with. */
 static struct fault *act(struct gc *gc, const char *name)
 {
-	struct store at_once = *gc->store; /* borrowed */
 	struct vm_op op = { 0 };
 	AUTO_VM vm = VM_INIT;
 	bool already, running;
 	enum finding what;
 	struct fault *f;
 
-	at_once.wait_ms = 0;
-	f = vm_lock(&at_once, gc->config, NULL, name, "gc", &vm);
+	f = vm_lock(&gc->at_once, gc->config, NULL, name, "gc", &vm);
 	if (f && fault_kind(f) == F_NOT_FOUND) {
 		fault_free(f);
 		return NULL;
@@ -106,6 +106,7 @@ static void look_at(struct gc *gc, const char *name)
 		return;
 	running = vm_state(&vm) == VM_RUNNING;
 	what = examine(&vm, running, &op);
+	gc_know(gc, &vm, running, what == FINE || what == BROKEN);
 	if (what != FINE) {
 		item = gc_add(gc, "vm", name, NULL);
 		judge(item, &vm, what, &op, running);

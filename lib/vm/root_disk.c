@@ -97,6 +97,7 @@ struct fault *vm_root_check(const struct vm *vm)
 
 struct fault *vm_snapshot_open(const struct vm *vm)
 {
+	AUTO_FREE char *tag = store_tag(vm->store);
 	AUTO_FREE char *name = NULL;
 	AUTO_FREE char *owner = NULL;
 	AUTO_FREE char *path = NULL;
@@ -113,7 +114,7 @@ struct fault *vm_snapshot_open(const struct vm *vm)
 	if (image < 0)
 		return fault_sys(F_SYS, "opening '%s'", path);
 	TRY(open_cow(vm, O_RDWR, &cow));
-	f = snapshot_open(&(struct snapshot){ name, owner }, image, cow, vm->spec.system_bytes);
+	f = snapshot_open(&(struct snapshot){ name, owner, tag }, image, cow, vm->spec.system_bytes);
 	if (f && fault_kind(f) == F_EXISTS)
 		f = fault_hint(f, "Somebody still has it open, or a VM of another state directory has the "
 			       "same id. See: dmsetup info %s", name);
@@ -148,7 +149,7 @@ struct fault *vm_snapshot_close(const struct vm *vm, bool *deferred)
 	TRY(owner_of(vm, &owner));
 	f = find_name(vm, owner, &name);
 	if (!f && name)
-		f = snapshot_close(&(struct snapshot){ name, owner }, CLOSE_WAIT_MS, deferred);
+		f = snapshot_close(&(struct snapshot){ name, owner, NULL }, CLOSE_WAIT_MS, deferred);
 	/* A host without device mapper has no device of ours. */
 	if (f && fault_kind(f) == F_MISSING) {
 		fault_free(f);

@@ -51,7 +51,7 @@ struct fault *step_vmm_probe(struct vm *vm, bool *there)
 }
 
 struct machine_paths {
-	char *kernel, *initrd, *log, *metrics, *root, *backing, *work, *modules, *mac, *tap;
+	char *kernel, *initrd, *log, *metrics, *root, *backing, *work, *modules, *mac, *tap, *tag;
 };
 
 static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
@@ -71,6 +71,7 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 					     KERNEL_MODULES_FILE),
 		.mac = net_mac(spec->id),
 		.tap = net_tap(spec->id),
+		.tag = store_tag(s),
 	};
 	return strcmp(spec->disk_mode, "qcow2") ? NULL
 						: image_rootfs_path(s, spec->image, &p->backing);
@@ -105,6 +106,7 @@ static void fill_machine(const struct vm *vm, const struct machine_paths *p,
 {
 	*m = (struct vmm_machine){
 		.name = vm->spec.name,
+		.tag = p->tag,
 		.id = vm->spec.id,
 		.run_dir = vm->run_dir,
 		.kernel_path = p->kernel,

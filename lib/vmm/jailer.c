@@ -14,9 +14,6 @@
 #include "host/cgroup.h"
 #include "vmm/firecracker.h"
 
-#define JAIL_DIR   "jail"
-#define JAIL_ID	   "banger-"
-#define GROUP	   "banger" /* parent of the control groups */
 #define SHORT_LEN  8
 #define UID_BASE   0x70000000u
 #define UID_MASK   0x0fffffffu
@@ -145,7 +142,7 @@ struct fault *jail_make(const struct vmm_machine *m, const char *program, struct
 	AUTO_FD root = -1;
 	struct place p;
 
-	*jail = (struct jail){ .id = xasprintf(JAIL_ID "%.*s", SHORT_LEN, m->id),
+	*jail = (struct jail){ .id = xasprintf(JAIL_PREFIX "%.*s", SHORT_LEN, m->id),
 			       .base = xasprintf("%s" JAIL_DIR, vm_path),
 			       .uid = jailer_uid(m->id) };
 	TRY(check_uid(jail->uid));
@@ -154,6 +151,9 @@ struct fault *jail_make(const struct vmm_machine *m, const char *program, struct
 	TRY(make_dirs(vm_dir, program, jail, &root));
 	p = (struct place){ root, jail->uid };
 	TRY(bring_all(&p, m, jail));
+	/* The jailer finds it there and only sets the limits. */
+	if (m->tag)
+		TRY(cgroup_make(JAIL_GROUP, jail->id, m->tag));
 	if (fchown(root, jail->uid, jail->uid) < 0)
 		return fault_sys(F_SYS, "giving the jail to its user");
 	TRY(link_socket(m, jail, program, FC_API_SOCKET));
@@ -198,7 +198,7 @@ void jail_arguments(const struct jail *jail, const struct vmm_machine *m, const 
 	add(out, "--gid", "%u", (unsigned int)jail->uid);
 	add(out, "--chroot-base-dir", "%s", jail->base);
 	add(out, "--cgroup-version", "2");
-	add(out, "--parent-cgroup", GROUP);
+	add(out, "--parent-cgroup", JAIL_GROUP);
 	add_limits(out, m);
 	strings_add(out, "--");
 	add(out, "--api-sock", "/" FC_API_SOCKET);
@@ -228,7 +228,7 @@ static struct fault *each_jail(int vm_dir, struct fault *(*visit)(void *context,
 		if (kind >= 0)
 			f = dir_names(kind, "the jail", &ids);
 		for (size_t k = 0; !f && k < ids.n; k++)
-			if (!strncmp(ids.v[k], JAIL_ID, strlen(JAIL_ID)))
+			if (!strncmp(ids.v[k], JAIL_PREFIX, strlen(JAIL_PREFIX)))
 				f = visit(context, ids.v[k]);
 		strings_release(&ids);
 	}
@@ -245,7 +245,7 @@ struct search {
 static struct fault *find_one(void *context, const char *id)
 {
 	struct search *s = context;
-	uid_t uid = jailer_uid(id + strlen(JAIL_ID));
+	uid_t uid = jailer_uid(id + strlen(JAIL_PREFIX));
 
 	if (!s->found)
 		TRY(process_find_as(uid, "--id", id, &s->found, s->process));
@@ -268,7 +268,7 @@ struct fault *jail_find(const char *vm_dir, bool *found, struct process_id *proc
 static struct fault *remove_group(void *context, const char *id)
 {
 	(void)context;
-	return cgroup_remove(GROUP, id);
+	return cgroup_remove(JAIL_GROUP, id);
 }
 
 struct fault *jail_remove(int vm_dir)

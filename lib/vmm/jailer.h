@@ -5,7 +5,8 @@
  * Theory of operation.  The jail is "jail" in the VM's directory, so on the file system of its disks:
  * they, the boot archive and the log are linked into it, block devices made anew, nothing is copied.
  * The jailer makes its root the process's root, gives it a user and group that nobody else on the host
- * has, and puts it into the control group banger/<id of the jail> with limits.  The user's number
+ * has, and puts it into the control group banger/<id of the jail> with limits; we make that before, so that
+ * it has the state directory's tag.  The user's number
  * comes from the VM's id: 0x70000000 and 28 bits of it, a range that systemd leaves free.  What the
  * process opens it names as seen from inside; links in the run directory lead to its two sockets.
  *
@@ -19,6 +20,10 @@
 
 #include "host/process.h"
 #include "vmm/firecracker_config.h"
+
+#define JAIL_DIR    "jail"    /* in the VM's directory */
+#define JAIL_PREFIX "banger-" /* of a jail's id: then the VM's short id */
+#define JAIL_GROUP  "banger"  /* parent of the control groups */
 
 /* jailer_uid() - of the VM with @id, 32 hex digits. */
 uid_t jailer_uid(const char *id);

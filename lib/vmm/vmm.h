@@ -57,6 +57,7 @@ struct vmm_machine {
 	struct vmm_disk disks[VMM_DISKS_MAX];
 	size_t n_disks;
 	struct vmm_net net;
+	const char *tag;  /* of the state directory (store.h); NULL = not known */
 	bool virtio_mmio; /* can the guest's kernel find virtio devices without PCI? */
 };
 

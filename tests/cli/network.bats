@@ -43,7 +43,7 @@ no_network()
 	address=$(field a address)
 	id=$(field a id)
 	is "$(elements)" "\"bgr${id:0:8}\" . 02:${id:0:2}:${id:2:2}:${id:4:2}:${id:6:2}:${id:8:2} . $address"
-	is "$(inside cat "/sys/class/net/bgr${id:0:8}/ifalias")" "$BANGER_STATE_DIR/vms/a"
+	is "$(inside cat "/sys/class/net/bgr${id:0:8}/ifalias")" "$BANGER_STATE_DIR/vms/a $(stat -c %D-%i "$BANGER_STATE_DIR" | tr - ' ' | xargs printf '%s-%x')"
 	has "$(inside ip -4 addr show br-banger)" "172.30.0.1/24"
 	before=$(inside nft list ruleset)
 	banger vm restart -q a

@@ -149,6 +149,30 @@ teardown()
 	done
 }
 
+@test "gc removes the devices of a VM whose directory is gone, or which lost its records and its VMM" {
+	"$BANGER" vm create -q --name a --system-overlay-size 9G
+	"$BANGER" vm create -q --name b
+	pid=$(field a .handles.vmm.pid)
+	[ "$("$BANGER" gc)" = "nothing to clean up" ]
+	[ "$(dmsetup info -c --noheadings -o uuid "banger-$(field a .id | cut -c 1-8)" | cut -d . -f 2)" = \
+		"$(stat -c '%D %i' /var/lib/banger | xargs printf '%s-%x')" ]
+	kill -KILL "$pid"
+	rm -r /var/lib/banger/vms/a
+	"$BANGER" gc --dry-run --json | jq -e '[.items[] | select(.kind == "root disk" and .action == "remove")] | length == 2'
+	"$BANGER" gc --json | jq -e '[.items[] | select(.error)] == []'
+	[ "$(devices | grep -c '^banger-')" -eq 1 ]
+	[ "$("$BANGER" gc)" = "nothing to clean up" ]
+	[ "$("$BANGER" vm exec b -- echo here)" = here ]
+
+	pid=$(field b .handles.vmm.pid) short=$(field b .id | cut -c 1-8)
+	kill -KILL "$pid"
+	while [ -e "/proc/$pid" ]; do sleep 0.1; done
+	rm -r /var/lib/banger/vms/b/handles.json /var/lib/banger/vms/b/initrd.img "/run/banger/$short"
+	rm -rf /var/lib/banger/vms/b/forward.log /var/lib/banger/vms/b/jail
+	"$BANGER" gc --json | jq -e '.items[] | select(.kind == "root disk") | .action == "tear down" and .done'
+	[ -z "$(devices)" ]
+}
+
 @test "a copied state directory with the same ids does not take the other's device away" {
 	"$BANGER" vm create -q --name a
 	device=banger-$(field a .id | cut -c 1-8)
@@ -157,6 +181,7 @@ teardown()
 		/var/lib/banger/vms "$BATS_TEST_TMPDIR/copy/"
 	rm "$BATS_TEST_TMPDIR/copy/vms/a/handles.json"
 	export BANGER_STATE_DIR=$BATS_TEST_TMPDIR/copy BANGER_RUN_DIR=$BATS_TEST_TMPDIR/run
+	[ "$("$BANGER" gc)" = "nothing to clean up" ]
 	run "$BANGER" vm start a
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another state directory"* ]]

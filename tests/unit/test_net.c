@@ -80,7 +80,7 @@ static void what_nft_lists_is_understood(void **state)
 		"\"forward\",\"policy\":\"drop\"}},{\"rule\":{\"family\":\"inet\",\"table\":\"banger\"}},"
 		"{\"rule\":{\"family\":\"ip\",\"table\":\"filter\"}}]}";
 	struct rules_guest g = { "aabbccdd", "bgraabbccdd", "02:aa:bb:cc:dd:ee", "10.0.0.9", true,
-				 false };
+				 false, NULL };
 	struct rules_seen seen;
 
 	(void)state;
@@ -104,6 +104,38 @@ static void what_nft_lists_is_understood(void **state)
 	}
 }
 
+static void elements_are_listed_with_their_tags(void **state)
+{
+	static const char text[] = "{\"nftables\":[{\"set\":{\"family\":\"bridge\",\"name\":\"guests\","
+		"\"table\":\"banger\",\"elem\":[{\"concat\":[\"bgr1\",\"02:1\",\"1.2.3.4\"]},{\"elem\":{\"val\":"
+		"{\"concat\":[\"bgr2\",\"02:2\",\"1.2.3.5\"]},\"comment\":\"state 1-2\"}},{\"elem\":{\"val\":"
+		"{\"concat\":[\"bgr3\"]},\"comment\":\"hello\"}},7]}},{\"set\":{\"name\":\"guests\","
+		"\"table\":\"theirs\",\"elem\":[\"x\"]}}]}";
+	static const char empty[] = "{\"nftables\":[]}";
+	const struct rules_element *e;
+	struct records list;
+	bool there;
+
+	(void)state;
+	assert_null(rules_list(text, strlen(text), &there, &list));
+	assert_true(there);
+	assert_int_equal(list.n, 4);
+	e = list.v;
+	assert_string_equal(e[0].tap, "bgr1");
+	assert_string_equal(e[0].address, "1.2.3.4");
+	assert_null(e[0].tag);
+	assert_string_equal(e[1].mac, "02:2");
+	assert_string_equal(e[1].tag, "1-2");
+	assert_string_equal(e[2].tap, "bgr3");
+	assert_string_equal(e[2].address, "");
+	assert_null(e[2].tag);
+	assert_string_equal(e[3].tap, "");
+	rules_list_release(&list);
+	assert_null(rules_list(empty, strlen(empty), &there, &list));
+	assert_false(there);
+	assert_int_equal(list.n, 0);
+}
+
 static void what_nft_lists_may_be_anything(void **state)
 {
 	static const char *const texts[] = { "", "[]", "{}", "{\"nftables\":3}",
@@ -111,10 +143,16 @@ static void what_nft_lists_may_be_anything(void **state)
 					     ("{\"nftables\":[{\"set\":{\"table\":\"banger\","
 					      "\"name\":\"guests\",\"elem\":[1,[],{\"concat\":{}}]}}"
 					      "]}") };
-	struct rules_guest g = { "a", "b", "c", "d", false, false };
+	struct rules_guest g = { "a", "b", "c", "d", false, false, NULL };
 	struct rules_seen seen;
+	struct records list;
+	bool there;
 
 	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		fault_free(rules_list(texts[i], strlen(texts[i]), &there, &list));
+		rules_list_release(&list);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		AUTO_FAULT f = rules_read(texts[i], strlen(texts[i]), &g, &seen);
 
@@ -130,6 +168,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(names_come_from_the_id),
 		cmocka_unit_test(what_nft_lists_is_understood),
+		cmocka_unit_test(elements_are_listed_with_their_tags),
 		cmocka_unit_test(what_nft_lists_may_be_anything),
 	};
 
