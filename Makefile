@@ -168,7 +168,7 @@ check-build:
 	+$(MAKE) -s --no-print-directory -j$(JOBS) asan-build
 	+$(MAKE) -s --no-print-directory -j$(JOBS) fuzz-build
 
-check-lab: $(BUILD)/banger
+check-lab: $(BUILD)/banger $(TOOL_BIN)
 	tests/run.sh lab
 
 # Every point of every sweep, and ten minutes of everything at once.
@@ -176,7 +176,7 @@ soak: $(BUILD)/banger unit-build
 	CRASH_POINTS=0 CRASH_LIMIT=7200 SOAK_SECONDS=600 tests/run.sh crash
 
 # For a person: a shell in the lab.
-lab-shell: $(BUILD)/banger
+lab-shell: $(BUILD)/banger $(TOOL_BIN)
 	tests/lab/run.sh --shell
 
 check-layers:

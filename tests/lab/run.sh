@@ -23,7 +23,7 @@ in_lab()
 	"$BANGER" vm exec --timeout 20m "$name" -- "$@"
 }
 
-"$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --memory 3G --vcpu 2 > /dev/null
+"$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --vmm qemu --net user --memory 3G --vcpu 2 > /dev/null
 in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel loop dm_mod 2> /dev/null || true'
 tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
 tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
