@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "exec.h"
 #include "guest/frame.h"
+#include "journal.h"
 #include "loop.h"
 #include "port_find.h"
 #include "power.h"
@@ -34,6 +35,7 @@ struct port {
 	size_t out_at; /* written so far */
 	struct buf exec_parts;
 	struct exec *exec;
+	char operation[FRAME_OPERATION_MAX + 1]; /* of the client, "" = not known */
 	pid_t job;	     /* a sync that runs, 0 = none */
 	int64_t hung_since; /* when the host was seen to be away, -1 = it is there */
 };
@@ -84,6 +86,7 @@ static void session_end(struct port *p)
 		exec_abandon(steal_ptr(&p->exec));
 	p->job = 0;
 	p->greeted = false;
+	p->operation[0] = '\0';
 	buf_clear(&p->exec_parts);
 	buf_clear(&p->out);
 	p->out_at = 0;
@@ -122,6 +125,25 @@ static void on_hello(struct port *p, const struct frame *f)
 	frame_add_hello(&p->out, FRAME_HELLO_ACK, &hello);
 }
 
+static void on_operation(struct port *p, const struct frame *f)
+{
+	AUTO_FREE char *id = NULL;
+
+	if (frame_text(f, &id) && journal_id(id))
+		memcpy(p->operation, id, strlen(id) + 1);
+}
+
+/* What only looks is not worth a line. */
+static void note_exec(const struct port *p, const struct frame_exec *e)
+{
+	const char *user = e->user ? e->user : "root";
+
+	if (!e->builtin)
+		journal_write(p->operation, "a command as %.64s", user);
+	else if (e->argv.n && strcmp(e->argv.v[0], "stats") != 0 && strcmp(e->argv.v[0], "ports") != 0)
+		journal_write(p->operation, "'%.32s' as %.64s", e->argv.v[0], user);
+}
+
 static void on_exec(struct port *p, const struct frame *f)
 {
 	const struct exec_owner owner = { &p->out, flush, exec_ended, p };
@@ -135,6 +157,7 @@ static void on_exec(struct port *p, const struct frame *f)
 	if (f->flags & FRAME_MORE)
 		return;
 	if (frame_exec(p->exec_parts.data, p->exec_parts.len, &e)) {
+		note_exec(p, &e);
 		p->exec = exec_start(&e, the_seed, &owner);
 		frame_exec_release(&e);
 	} else {
@@ -151,6 +174,7 @@ static void on_sync(struct port *p)
 		answer_error(p, "a sync is under way");
 		return;
 	}
+	journal_write(p->operation, "sync");
 	pid = fork();
 	if (!pid) {
 		sync();
@@ -172,6 +196,7 @@ static void on_set_time(struct port *p, const struct frame *f)
 		lose(p);
 		return;
 	}
+	journal_write(p->operation, "set the clock");
 	clock_gettime(CLOCK_REALTIME, &now);
 	difference = (int64_t)ns - (now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 	wanted = (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
@@ -184,6 +209,10 @@ static void on_set_time(struct port *p, const struct frame *f)
 
 static void on_power_off(struct port *p)
 {
+	/* The console is what outlives the machine. */
+	journal_write(p->operation, "power off");
+	if (p->operation[0])
+		say("powering off for operation %s", p->operation);
 	if (power_off_begin())
 		frame_add_empty(&p->out, FRAME_OK);
 	else
@@ -216,7 +245,9 @@ static void on_frame(struct port *p, const struct frame *f)
 	}
 	if (!p->greeted)
 		return;
-	if (f->type == FRAME_EXEC)
+	if (f->type == FRAME_OPERATION)
+		on_operation(p, f);
+	else if (f->type == FRAME_EXEC)
 		on_exec(p, f);
 	else if (f->type == FRAME_SYNC)
 		on_sync(p);

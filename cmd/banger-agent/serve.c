@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "agent.h"
+#include "journal.h"
 #include "loop.h"
 #include "port.h"
 #include "service.h"
@@ -128,6 +129,8 @@ int serve_run(void)
 	}
 	loop_init();
 	watch_children();
+	journal_write(seed.operation && journal_id(seed.operation) && !successor ? seed.operation : NULL,
+		      successor ? "another agent takes over" : "the machine was started");
 	ports_init(&seed, successor);
 	if (getpid() == 1)
 		service_start(&seed);

@@ -13,6 +13,7 @@
 #include <linux/sockios.h>
 
 #include "base/cancel.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "guest/channel.h"
 #include "guest/vsock.h"
@@ -192,6 +193,8 @@ static struct fault *take_ack(struct guest *g, bool *done)
 					    FRAME_VERSION),
 				  "Restart the VM: it then gets the agent of this banger.");
 	g->version = hello.version;
+	if (g->version >= 2)
+		frame_add_text(&g->out, FRAME_OPERATION, log_operation());
 	return NULL;
 }
 

@@ -33,6 +33,7 @@
  *	STDIN, STDIN_EOF                CREDIT: so many more bytes of STDIN may be sent
  *	RESIZE, SIGNAL                  STDOUT, STDERR
  *	                                EXIT, once, after the last STDOUT and STDERR
+ *	OPERATION                       (its log has the id from then on)
  *	SYNC, POWER_OFF, SET_TIME       OK or ERROR, each in the order asked
  *	PING                            PONG with the same data
  *
@@ -62,8 +63,10 @@
 #define FRAME_MESSAGE_MAX  4096
 #define RESYNC_PADDING	   (FRAME_HEADER + FRAME_DATA_MAX)
 
-/* The version spoken, and the oldest one that is still understood. */
-#define FRAME_VERSION	     1
+#define FRAME_OPERATION_MAX 32 /* hex digits */
+
+/* The version spoken, and the oldest one that is still understood.  2 has FRAME_OPERATION. */
+#define FRAME_VERSION	     2
 #define FRAME_VSOCK_PORT     5226 /* where the agent listens on a vsock */
 #define FRAME_VERSION_OLDEST 1
 
@@ -89,6 +92,7 @@ enum frame_type {
 	FRAME_OK,	  /* agent: nothing */
 	FRAME_ERROR,	  /* agent: text */
 	FRAME_PONG,	  /* agent: the bytes of PING */
+	FRAME_OPERATION,  /* client, version 2: text, the id that its frames belong to; no answer */
 	FRAME_TYPES,
 };
 

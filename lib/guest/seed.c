@@ -33,6 +33,7 @@ static const struct field seed_fields[] = {
 	FIELD_MAX(struct seed, entrypoint, FIELD_STRINGS, ARG_MAX_BYTES),
 	FIELD(struct seed, entrypoint_user, FIELD_STRING),
 	FIELD(struct seed, ssh_host_key, FIELD_STRING),
+	FIELD(struct seed, operation, FIELD_STRING),
 	FIELD(struct seed, time_ns, FIELD_U64),
 };
 

@@ -40,6 +40,7 @@ struct seed {
 	struct strings entrypoint; /* argv: the image's entry point and cmd */
 	char *entrypoint_user; /* as in image_config; NULL = root */
 	char *ssh_host_key;  /* text of a private key for the ssh server; NULL = none */
+	char *operation;     /* id of the host's operation that starts it; NULL = not known */
 	uint64_t time_ns;    /* wall clock of the host at start, ns since the epoch */
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "guest/seed.h"
 #include "guest/ssh_key.h"
@@ -118,6 +119,7 @@ static void fill_seed(const struct vm_spec *spec, const struct vmm_driver *drive
 							  : image->config.working_dir),
 		.run_entrypoint = spec->run_entrypoint,
 		.entrypoint_user = copy_or_null(image->config.user),
+		.operation = xstrdup(log_operation()),
 		.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 	};
 	add_all(&seed->env, &image->config.env);

@@ -53,6 +53,38 @@ teardown() { vm_teardown; }
 	[ "$status" -eq 1 ]
 }
 
+@test "ports that are published: plain and TLS web servers as URLs that work on the host" {
+	command -v openssl curl > /dev/null || skip "openssl or curl is not installed"
+	"$BANGER" vm run -q -d --name a --disk-size 64M --port 127.0.0.1:0:8080 --port 127.0.0.1:0:8443
+	cd "$BATS_TEST_TMPDIR"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=a.vm \
+		-keyout key.pem -out cert.pem 2> /dev/null
+	"$BANGER" vm cp -q key.pem a:/root/key.pem
+	"$BANGER" vm cp -q cert.pem a:/root/cert.pem
+	# The host's own server, with the libraries that it needs, in an image that has none.
+	# shellcheck disable=SC2046 # one word for each file
+	tar -hPcf - $(command -v openssl) $(ldd "$(command -v openssl)" | grep -o '/[^ ]*') |
+		"$BANGER" vm exec -i a -- tar -C / -xf - 2> /dev/null
+	"$BANGER" vm exec a -- sh -c 'mkdir /tmp/w; echo hi > /tmp/w/index.html
+		setsid httpd -p 8080 -h /tmp/w; cd /root
+		setsid openssl s_server -accept 8443 -key key.pem -cert cert.pem -www > log 2>&1 < /dev/null &'
+	"$BANGER" vm wait a --for port:8080 -t 2m
+	"$BANGER" vm wait a --for port:8443 -t 2m
+	# A probe has a short limit, which an emulated machine on a busy host may miss.
+	for _ in $(seq 20); do
+		list=$("$BANGER" vm ports --json a)
+		[ "$(jq '[.[] | select(.url)] | length' <<< "$list")" -lt 2 ] || break
+	done
+	echo "$list"
+	plain=$(jq -r '.[] | select(.port == 8080).url' <<< "$list")
+	secure=$(jq -r '.[] | select(.port == 8443).url' <<< "$list")
+	[[ "$plain" == http://127.0.0.1:*/ ]]
+	[[ "$secure" == https://127.0.0.1:*/ ]]
+	[ "$(curl -s -m 60 "$plain")" = hi ]
+	curl -s -m 60 --cacert cert.pem --connect-to "a.vm:443:${secure//[!0-9.:]/}" "https://a.vm/" | grep -q 's_server'
+	"$BANGER" vm ports a | grep -F "$secure"
+}
+
 @test "the work disk of a running VM grows, its files stay, and a kill on the way loses nothing" {
 	"$BANGER" vm run -q -d --name a --disk-size 64M
 	"$BANGER" vm wait a
