@@ -96,7 +96,9 @@ const struct command command_vm_events = {
 	.description = "Prints when each operation on the VM began, its steps, and how it ended, with the "
 		       "operation's id: error messages name it. The newest events are kept, at most 256 "
 		       "KiB. With --json one object per line; 'mono_ms' is the host's monotonic clock in "
-		       "milliseconds. Takes no lock and writes nothing.",
+		       "milliseconds. Takes no lock and writes nothing.\n\n"
+		       "The agent in the guest notes under the same ids what it was asked to do, in "
+		       "/run/banger/agent.log.",
 	.examples = "banger vm events web\twhat happened\n"
 		    "banger vm events -f web\tand what happens now",
 	.options = events_options,

@@ -636,6 +636,41 @@ static void metrics_are_sums_of_all_lines(void **state)
 	assert_int_equal(stats.blocks[1].write_bytes, 7);
 }
 
+/* What Firecracker 1.16.1 wrote for a guest that had booted and written 4 MB to its work disk. */
+static void metrics_of_a_real_machine(void **state)
+{
+	static const struct vmm_block expected[] = {
+		{ "disk0", 1905664, 163840, 213, 40 },
+		{ "disk1", 33792, 4358144, 9, 55 },
+		{ "disk2", 148480, 0, 37, 0 },
+	};
+	struct vmm_stats stats = { 0 };
+
+	(void)state;
+	must(fc_metrics_read("tests/unit/data/firecracker-metrics.jsonl", &stats));
+	assert_int_equal(stats.n_blocks, ARRAY_LEN(expected));
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		assert_string_equal(stats.blocks[i].device, expected[i].device);
+		assert_int_equal(stats.blocks[i].read_bytes, expected[i].read_bytes);
+		assert_int_equal(stats.blocks[i].write_bytes, expected[i].write_bytes);
+		assert_int_equal(stats.blocks[i].reads, expected[i].reads);
+		assert_int_equal(stats.blocks[i].writes, expected[i].writes);
+	}
+}
+
+static void metrics_that_cannot_be_read_have_a_reason(void **state)
+{
+	struct vmm_stats stats = { 0 };
+	AUTO_FD fd = -1;
+
+	(void)state;
+	expect_fault(fc_metrics_read("/does/not/exist", &stats), F_SYS, "No such file or directory");
+	fd = open(metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 1 << 30), 0);
+	expect_fault(fc_metrics_read(metrics, &stats), F_UNSUPPORTED, "too long to be summed");
+	assert_int_equal(stats.n_blocks, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -653,6 +688,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_jail_has_links_and_is_removed_without_following_any,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_are_sums_of_all_lines, setup, teardown),
+		cmocka_unit_test(metrics_of_a_real_machine),
+		cmocka_unit_test_setup_teardown(metrics_that_cannot_be_read_have_a_reason, setup,
+						teardown),
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(versions),
 	};

@@ -62,7 +62,7 @@ static struct frame stub_next(struct stub *s)
 		s->in.len += (size_t)n;
 	}
 	s->taken = used;
-	return f;
+	return f.type == FRAME_OPERATION ? stub_next(s) : f;
 }
 
 static void stub_send(struct stub *s, const void *data, size_t len)
