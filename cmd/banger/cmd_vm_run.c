@@ -145,10 +145,10 @@ static struct fault *look_at_path(struct run *r, const struct vm_create *wanted)
 		TRY(output_file_open(option_value(inv, "export"), &trial));
 	TRY(workspace_options_read(inv, inv->operands.v[0], &r->wish));
 	TRY(workspace_source_find(&r->wish, &r->source));
-	if (wants_tools(r) && wanted->net && !strcmp(wanted->net, "none"))
-		return fault_hint(fault_new(F_USAGE, "'%s' asks for tools to be installed, which needs a "
-					    "network", r->wish.path),
-				  "Leave --net none away, or do without them: --no-bootstrap");
+	if (wants_tools(r) && !vm_create_goes_out(&inv->config, wanted))
+		return fault_hint(fault_new(F_USAGE, "'%s' asks for tools to be installed, and this VM could "
+					    "not reach the network that they come from", r->wish.path),
+				  "Let it out with --nat or --net user, or do without them: --no-bootstrap");
 	return NULL;
 }
 

@@ -71,9 +71,13 @@ void workspace_say(const struct invocation *inv, const struct workspace_result *
 	if (!r->sent && !r->removed)
 		fprintf(stderr, "banger: %s in the guest is up to date\n", guest_path);
 	else
-		fprintf(stderr, "banger: %llu files (%s) went to %s%s%s\n", (unsigned long long)r->sent,
-			r->bytes ? size : "0B", guest_path, s->branch ? ", branch " : "",
-			s->branch ? s->branch : "");
+		fprintf(stderr, "banger: %llu file%s (%s) went to %s%s%s", (unsigned long long)r->sent,
+			r->sent == 1 ? "" : "s", r->bytes ? size : "0B", guest_path,
+			s->branch ? ", branch " : "", s->branch ? s->branch : "");
+	if (r->removed)
+		fprintf(stderr, "; %llu removed there", (unsigned long long)r->removed);
+	if (r->sent || r->removed)
+		fputc('\n', stderr);
 }
 
 /* -------------------------------------------------------------------------------------- the way out */
@@ -124,8 +128,8 @@ static void say_what(const struct invocation *inv, const struct workspace_export
 {
 	if (inv->quiet)
 		return;
-	fprintf(stderr, "banger: %llu files changed, %llu new, %llu removed",
-		(unsigned long long)x->changed, (unsigned long long)x->added,
+	fprintf(stderr, "banger: %llu file%s changed, %llu new, %llu removed",
+		(unsigned long long)x->changed, x->changed == 1 ? "" : "s", (unsigned long long)x->added,
 		(unsigned long long)x->removed);
 	if (x->ignored)
 		fprintf(stderr, ", %llu ignored", (unsigned long long)x->ignored);
@@ -144,7 +148,8 @@ static struct fault *apply(const struct invocation *inv, struct workspace_export
 		fprintf(stderr, "banger: '%s' was changed on both sides: look for conflict markers\n",
 			conflicts.v[i]);
 	if (!f && conflicts.n)
-		f = fault_new(F_STATE, "%zu files in '%s' are in conflict", conflicts.n, root);
+		f = fault_new(F_STATE, "%zu file%s in '%s' %s in conflict", conflicts.n,
+			      conflicts.n == 1 ? "" : "s", root, conflicts.n == 1 ? "is" : "are");
 	strings_release(&conflicts);
 	return f;
 }

@@ -174,6 +174,14 @@ static char *choose_net(const char *wanted, const struct config *config)
 	return xstrdup(missing ? "user" : "bridge");
 }
 
+bool vm_create_goes_out(const struct config *config, const struct vm_create *w)
+{
+	AUTO_FREE char *net = choose_net(or_else(w->net, config->net), config);
+	bool nat = w->nat || (!w->no_nat && !strcmp(config->nat, "yes"));
+
+	return !strcmp(net, "user") || (!strcmp(net, "bridge") && nat);
+}
+
 static void fill_spec(const struct store *s, const struct config *config,
 		      const struct vm_create *w, struct vm_spec *spec)
 {

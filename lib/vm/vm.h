@@ -111,6 +111,8 @@ struct fault *vm_create(const struct store *s, const struct config *config,
 			void (*announce)(void *context, const struct vm_spec *spec), void *context,
 			char **name) MUST_CHECK;
 
+/* vm_create_goes_out() - will a guest made so reach more than this host?  A guess: nothing is checked. */
+bool vm_create_goes_out(const struct config *config, const struct vm_create *wanted);
 /* vm_draw_id() - a new id whose beginning no other VM has. */
 struct fault *vm_draw_id(const struct store *s, struct vm_spec *spec) MUST_CHECK;
 /* vm_sizes_check() - CPUs, memory and disks are in range on this host.  F_INVALID. */

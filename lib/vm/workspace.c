@@ -126,73 +126,14 @@ struct prepare {
 	struct strings shallow;
 	char *next; /* the new base commit; owned */
 	bool overwrite, first, cut_off;
+	bool deepened; /* older commits than before have come from the host */
 };
-
-static bool has_commit(const struct git *g, const char *oid)
-{
-	AUTO_FREE char *object = xasprintf("%s^{commit}", oid);
-	AUTO_FAULT f = GIT(g, NULL, "cat-file", "-e", object);
-
-	return !f;
-}
-
-static struct fault *read_shallow(struct prepare *p)
-{
-	AUTO_FD dir = -1;
-	AUTO_BUF text = BUF_INIT;
-	struct fault *f;
-	char *at;
-
-	TRY(dir_open(AT_FDCWD, p->ws->git_dir, &dir));
-	f = file_read(dir, "shallow", 1 << 20, &text);
-	if (f && fault_kind(f) == F_NOT_FOUND) {
-		fault_free(f);
-		return NULL;
-	}
-	TRY(f);
-	at = text.data;
-	for (char *line = strsep(&at, "\n"); line; line = strsep(&at, "\n"))
-		if (*line)
-			strings_add(&p->shallow, line);
-	return NULL;
-}
-
-static struct fault *write_shallow(struct prepare *p)
-{
-	AUTO_FD dir = -1;
-	AUTO_BUF text = BUF_INIT;
-
-	for (size_t i = 0; i < p->shallow.n; i++)
-		buf_addf(&text, "%s\n", p->shallow.v[i]);
-	if (!text.len)
-		return NULL;
-	TRY(dir_open(AT_FDCWD, p->ws->git_dir, &dir));
-	return file_write_volatile(dir, "shallow", text.data, text.len, 0600);
-}
 
 /* The commit that the working tree is on, with all its files, into our repository. */
 static struct fault *take_head(struct prepare *p)
 {
-	const struct git from = workspace_source_git(p->source);
-	const struct vm_workspace *old = &p->ws->vm.spec.workspace;
-	bool full = p->wish->mode == WORKSPACE_FULL_COPY && !p->wish->depth;
-	unsigned int depth = full ? 0 : p->wish->depth ? p->wish->depth : 1;
-	const char *have = NULL;
-
-	TRY(read_shallow(p));
-	if (!p->source->head)
-		return NULL;
-	if (!has_commit(&p->git, p->source->head)) {
-		progress_stage(p->ws->vm.progress, "packing commit %.12s", p->source->head);
-		if (depth && old->head && has_commit(&p->git, old->head) &&
-		    has_commit(&from, old->head))
-			have = old->head;
-		TRY(git_import(&from, &p->git, p->source->head, depth, have, &p->shallow, NULL));
-		for (size_t i = 0; i < p->source->shallow.n; i++)
-			strings_add(&p->shallow, p->source->shallow.v[i]);
-		TRY(write_shallow(p));
-	}
-	return git_list(&p->git, p->source->head, &p->head);
+	TRY(workspace_take_history(p->ws, p->wish, p->source, &p->shallow, &p->deepened));
+	return p->source->head ? git_list(&p->git, p->source->head, &p->head) : NULL;
 }
 
 /* With --from the files are the commit's: they are checked out for us to read. */
@@ -484,8 +425,9 @@ static struct fault *refuse_conflicts(const struct prepare *p, const struct plan
 	}
 	if (plan->conflicts.n > NAMES_SHOWN)
 		buf_addf(&names, " and %zu more", plan->conflicts.n - NAMES_SHOWN);
-	return fault_hint(fault_new(F_STATE, "%zu files to be sent were changed in the guest: %s",
-				    plan->conflicts.n, names.data),
+	return fault_hint(fault_new(F_STATE, "%zu file%s to be sent %s changed in the guest: %s",
+				    plan->conflicts.n, plan->conflicts.n == 1 ? "" : "s",
+				    plan->conflicts.n == 1 ? "was" : "were", names.data),
 			  "Fetch the guest's changes first: banger vm workspace export %s --output FILE; "
 			  "then send again with --overwrite.", p->ws->vm.dir.name);
 }
@@ -505,7 +447,8 @@ static struct fault *guest_has_git(struct prepare *p, bool *yes)
 static struct fault *make_index(struct prepare *p)
 {
 	AUTO_FREE char *index = xasprintf("%s/guest-index", p->ws->git_dir);
-	struct git git = { .git_dir = p->ws->git_dir, .index = index };
+	/* git wants a work tree for the bits below, though it looks at no file of it. */
+	struct git git = { .git_dir = p->ws->git_dir, .index = index, .work_tree = p->ws->git_dir };
 	AUTO_FD list = -1;
 	AUTO_BUF skip = BUF_INIT;
 
@@ -569,7 +512,7 @@ static struct fault *send(struct prepare *p, const struct plan *plan)
 	bool fresh = p->first || !old->repository || !old->base;
 	bool git = false;
 
-	if (p->source->repository && (fresh || moved)) {
+	if (p->source->repository && (fresh || moved || p->deepened)) {
 		TRY(guest_has_git(p, &git));
 		p->result->no_git = !git;
 		out.repository = git && (fresh || !old->head);
@@ -580,8 +523,9 @@ static struct fault *send(struct prepare *p, const struct plan *plan)
 				 "--mode metadata_only");
 	if (out.repository)
 		TRY(make_index(p));
-	progress_stage(p->ws->vm.progress, "sending %zu files", plan->send.n);
-	if (moved && git && !fresh)
+	progress_stage(p->ws->vm.progress, "sending %zu file%s", plan->send.n,
+		       plan->send.n == 1 ? "" : "s");
+	if ((moved || p->deepened) && git && !fresh)
 		TRY(workspace_send_objects(&out));
 	if (plan->send.n || plan->removals.n || out.repository || p->first)
 		TRY(workspace_send_all(&out));
@@ -596,8 +540,8 @@ static struct fault *load_known(struct prepare *p)
 	const struct vm_workspace *old = &p->ws->vm.spec.workspace;
 	bool same = old->guest_path && !strcmp(old->guest_path, p->record.guest_path);
 
-	p->first = !same || !old->base || !has_commit(&p->git, old->base);
-	p->cut_off = same && old->incoming && has_commit(&p->git, old->incoming);
+	p->first = !same || !old->base || !git_has_commit(&p->git, old->base);
+	p->cut_off = same && old->incoming && git_has_commit(&p->git, old->incoming);
 	if (!p->first)
 		TRY(git_list(&p->git, old->base, &p->base));
 	return p->cut_off ? git_list(&p->git, old->incoming, &p->incoming) : NULL;

@@ -98,12 +98,23 @@ struct workspace_change {
 /* workspace_next_change() - *@at is moved on; false at the end.  F_GUEST for what is no record. */
 struct fault *workspace_next_change(const struct buf *answer, size_t *at, struct workspace_change *c,
 				    bool *got) MUST_CHECK;
-/* F_CORRUPT naming @path when it may not be in a repository: "..", ".git" in any disguise ... */
+/* F_GUEST naming @path when it may not be in a repository: "..", ".git" in any disguise ... */
 struct fault *workspace_check_path(const char *path) MUST_CHECK;
+/* workspace_check_link() - F_GUEST naming @path when git would not have a symbolic link of that name. */
+struct fault *workspace_check_link(const char *path) MUST_CHECK;
 /* Run a program of the guest in its directory; *@status its exit code, *@out what it printed. */
 struct fault *workspace_guest_run(struct workspace *ws, const char *cwd, const char *const *argv,
 				  int *status, char **out) MUST_CHECK;
 #define WORKSPACE_RUN_MS 120000 /* F_TIMEOUT after so long */
+
+/*
+ * workspace_take_history() - the commit that @source is on into our repository, with as much history as
+ * @wish asks for.  @shallow: the commits at its edge, all of them.  *@deepened: commits have come that
+ * are older than what was there.
+ */
+struct fault *workspace_take_history(struct workspace *ws, const struct workspace_wish *wish,
+				     const struct workspace_source *source, struct strings *shallow,
+				     bool *deepened) MUST_CHECK;
 
 struct workspace_send {
 	struct workspace *ws;

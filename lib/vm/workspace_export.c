@@ -73,6 +73,8 @@ static struct fault *check_change(const struct fetch *f, const struct workspace_
 
 	if (c->what == 'N')
 		TRY(workspace_check_path(c->path));
+	if (c->mode == 0120000)
+		TRY(workspace_check_link(c->path));
 	if (known != (c->what != 'N'))
 		return fault_new(F_GUEST, "the guest's list of changed files contradicts what it was sent");
 	if (c->size > FILE_BYTES_MAX)
@@ -161,6 +163,7 @@ static struct fault *take_entry(struct fetch *f, struct tar_reader *r, const str
 		return fault_new(F_GUEST, "the guest sent '%.200s', which was not asked for", name);
 	e->optional = true;
 	if (item->kind == TAR_SYMLINK) {
+		TRY(workspace_check_link(name));
 		TRY(git_stream_file(&f->stream, 0120000, name, strlen(item->link)));
 		return git_stream_data(&f->stream, item->link, strlen(item->link));
 	}

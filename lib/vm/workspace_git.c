@@ -176,8 +176,8 @@ struct fault *git_make(const char *path, const char *borrow)
  * The commits at the edge, whose parents stay behind.  @depth 1 needs no walk; otherwise the graph is
  * walked level by level.
  */
-static struct fault *find_edge(const struct git *from, const char *oid, unsigned int depth,
-			       struct strings *edge)
+struct fault *git_edge(const struct git *from, const char *oid, unsigned int depth,
+		       struct strings *edge, size_t *seen)
 {
 	struct strings level = { 0 };
 	struct fault *f = NULL;
@@ -203,6 +203,8 @@ static struct fault *find_edge(const struct git *from, const char *oid, unsigned
 				strings_add(&next, word);
 		}
 		strings_release(&argv);
+		if (seen)
+			*seen += level.n;
 		strings_release(&level);
 		level = next;
 	}
@@ -249,7 +251,7 @@ struct fault *git_import(const struct git *from, const struct git *to, const cha
 	if (have) /* what follows on it has its history there */
 		TRY(GIT_ASK(from, &follows, "merge-base", "--is-ancestor", have, oid));
 	if (depth && !follows)
-		TRY(find_edge(from, oid, depth, shallow));
+		TRY(git_edge(from, oid, depth, shallow, NULL));
 	for (size_t i = known; i < shallow->n; i++)
 		buf_addf(&text, "--shallow %s\n", shallow->v[i]);
 	if (have)
@@ -262,6 +264,14 @@ struct fault *git_import(const struct git *from, const struct git *to, const cha
 		return fault_sys(F_SYS, "keeping revisions");
 	TRY(git_run(from, shallow_pack, wishes, NULL, stream));
 	return store_pack(to, stream, pack);
+}
+
+bool git_has_commit(const struct git *g, const char *oid)
+{
+	AUTO_FREE char *object = xasprintf("%s^{commit}", oid);
+	AUTO_FAULT f = GIT(g, NULL, "cat-file", "-e", object);
+
+	return !f;
 }
 
 static struct fault *list_record(const char *record, struct tree_list *l)

@@ -49,6 +49,12 @@ struct fault *git_make(const char *path, const char *borrow) MUST_CHECK;
 struct fault *git_import(const struct git *from, const struct git *to, const char *oid,
 			 unsigned int depth, const char *have, struct strings *shallow,
 			 char **pack) MUST_CHECK;
+/* git_edge() - the commits @depth (at least 1) from @oid, itself being the first, in no order.  @seen: how
+ * many lie before them; NULL = not wanted. */
+struct fault *git_edge(const struct git *g, const char *oid, unsigned int depth, struct strings *edge,
+		       size_t *seen) MUST_CHECK;
+/* git_has_commit() - never fails: what cannot be read is not there. */
+bool git_has_commit(const struct git *g, const char *oid);
 /* git_list() - the files of @commit in @g (ours), as a sorted list. */
 struct fault *git_list(const struct git *g, const char *commit, struct tree_list *l) MUST_CHECK;
 

@@ -128,6 +128,35 @@ struct fault *workspace_check_path(const char *path)
 			 "refused", shown.data);
 }
 
+/* ".gitmodules" as any file system may read it, short names included: git takes no link of that name. */
+static bool is_dot_gitmodules(const char *last)
+{
+	char bare[16] = "";
+	size_t n = 0;
+
+	for (const char *c = last; *c && n < sizeof(bare) - 1; c++)
+		if (!((unsigned char)*c & 0x80))
+			bare[n++] = *c;
+	bare[strcspn(bare, ":")] = '\0';
+	for (n = strlen(bare); n && (bare[n - 1] == '.' || bare[n - 1] == ' '); n--)
+		bare[n - 1] = '\0';
+	return !strcasecmp(bare, ".gitmodules") || !strncasecmp(bare, "gitmod~", 7) ||
+	       (!strncasecmp(bare, "gi7eb", 5) && strchr(bare, '~'));
+}
+
+struct fault *workspace_check_link(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_BUF shown = BUF_INIT;
+
+	if (!is_dot_gitmodules(slash ? slash + 1 : path))
+		return NULL;
+	text_add_printable(&shown, path, strnlen(path, 200));
+	return fault_hint(fault_new(F_GUEST, "in the guest '%s' is a symbolic link, which git accepts in no "
+				    "repository: refused", shown.data),
+			  "Make it a file again in the guest, or remove it there.");
+}
+
 struct fault *workspace_next_change(const struct buf *answer, size_t *at, struct workspace_change *c,
 				    bool *got)
 {

@@ -238,7 +238,8 @@ static struct fault *produce_objects(void *context, struct tar_writer *writer)
 	for (size_t i = 0; i < s->send->shallow->n; i++)
 		buf_addf(&shallow, "%s\n", s->send->shallow->v[i]);
 	TRY(send_packs(s));
-	return shallow.len ? send_text(s, ".git/shallow", shallow.data) : NULL;
+	return shallow.len ? send_text(s, ".git/shallow", shallow.data)
+			   : tar_writer_remove(writer, ".git/shallow");
 }
 
 static struct fault *produce(void *context, struct tar_writer *writer)

@@ -406,17 +406,28 @@ static void drop_doubles(struct tree_list *l)
 static struct fault *list_repository(const struct workspace_wish *w, struct workspace_source *s)
 {
 	struct listing l = { .s = s, .wish = w };
+	bool one;
 
 	TRY(list_tracked(&l, "", 0));
 	TRY(list_untracked(&l));
+	one = l.submodules_left == 1;
 	if (l.submodules_left)
-		note(s, "%llu submodules stay behind%s", (unsigned long long)l.submodules_left,
-		     w->no_submodules ? "" : ": they are not checked out here");
-	if (s->untracked_left)
-		note(s, "%llu untracked files stay behind%s", (unsigned long long)s->untracked_left,
-		     w->untracked || w->mode == WORKSPACE_FULL_COPY
-			     ? ": they are repositories of their own"
-			     : "; --include-untracked sends them, too");
+		note(s, "%llu submodule%s behind%s", (unsigned long long)l.submodules_left,
+		     one ? " stays" : "s stay",
+		     w->no_submodules ? ""
+		     : one	      ? ": it is not checked out here"
+				      : ": they are not checked out here");
+	if (!s->untracked_left)
+		return NULL;
+	one = s->untracked_left == 1;
+	if (w->untracked || w->mode == WORKSPACE_FULL_COPY)
+		note(s, "%llu untracked director%s behind, with a repository of %s own",
+		     (unsigned long long)s->untracked_left, one ? "y stays" : "ies stay",
+		     one ? "its" : "their");
+	else
+		note(s, "%llu untracked file%s behind; --include-untracked sends %s, too",
+		     (unsigned long long)s->untracked_left, one ? " stays" : "s stay",
+		     one ? "it" : "them");
 	return NULL;
 }
 

@@ -429,6 +429,27 @@ static void test_names_are_refused_by_name(void **state)
 		    { TAR_FILE, ".gitattributes", "x" }, { TAR_FILE, "x.git/y", "x" }, ));
 }
 
+static void test_links_that_git_refuses(void **state)
+{
+	static const char *const names[] = {
+		".gitmodules", "sub/.GitModules", ".gitmodules. ", "GITMOD~1", "gi7eba~1",
+		".git\xe2\x80\x8cmodules", ".gitmodules::$INDEX_ALLOCATION",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO_FREE char *line = xasprintf("N 120000 1 %s", names[i]);
+
+		expect(export_once(line, strlen(line) + 1, (const struct file[]){ { 0 } }, NULL),
+		       "is a symbolic link, which git accepts in no repository");
+	}
+	must(EXPORT("N 100644 1 .gitmodules\0N 120000 1 .gitignore", NULL,
+		    { TAR_FILE, ".gitmodules", "x" }, { TAR_SYMLINK, ".gitignore", "x" }, ));
+	/* It was a file when the list was made. */
+	expect(EXPORT("N 100644 1 .gitmodules", NULL, { TAR_SYMLINK, ".gitmodules", "x" }, ),
+	       "is a symbolic link");
+}
+
 static void test_lists_that_lie(void **state)
 {
 	(void)state;
@@ -481,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_put_cut_and_refused),
 		cmocka_unit_test(test_honest_export),
 		cmocka_unit_test(test_names_are_refused_by_name),
+		cmocka_unit_test(test_links_that_git_refuses),
 		cmocka_unit_test(test_lists_that_lie),
 		cmocka_unit_test(test_archives_that_lie),
 	};

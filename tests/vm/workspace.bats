@@ -56,7 +56,7 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	run -7 --separate-stderr "$BANGER" vm run --rm --export "$BATS_TEST_TMPDIR/fix.patch" "$REPO" -- \
 		sh -c "pwd; cat src/f5; ls untracked 2>&1; $edit; exit 7"
 	[[ $output == "/root/repo"*"dirty"*"No such file"* ]]
-	[[ $stderr == *"1 untracked files stay behind"* ]]
+	[[ $stderr == *"1 untracked file stays behind"* ]]
 	[[ $stderr == *"has no git: only the files"* ]]
 	git -C "$REPO" apply --check "$BATS_TEST_TMPDIR/fix.patch"
 	git -C "$REPO" apply "$BATS_TEST_TMPDIR/fix.patch"
@@ -102,7 +102,7 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	echo host >> "$REPO/src/f2"
 	rm "$REPO/src/f3"
 	run -0 --separate-stderr "$BANGER" vm workspace prepare dev
-	[[ $stderr == *"1 files"* ]]
+	[[ $stderr == *"1 file (12B) went"*"1 removed there"* ]]
 	run -0 "$BANGER" vm exec dev -- sh -c 'cat src/f1 src/f2; ls src'
 	[ "$output" = $'file 1\nguest\nfile 2\nhost\nf1\nf2\nf4\nlink' ]
 	echo host >> "$REPO/src/f1"

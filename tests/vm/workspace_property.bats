@@ -77,7 +77,7 @@ edits()
 		0) echo "rm -f $q" ;;
 		1) echo "[ -L $q ] || chmod +x $q" ;;
 		2) echo "[ -L $q ] || chmod -x $q" ;;
-		3) echo "rm -f $q; ln -s 'to $RANDOM' $q" ;;
+		3) r=$RANDOM; [ "$f" = ./.gitmodules ] || echo "rm -f $q; ln -s 'to $r' $q" ;; # git takes none
 		4) n=$(any_name); echo "[ -e $(quoted "${n%x}") ] || { mkdir -p \"\$(dirname $(quoted "${n%x}"))\" && mv $q $(quoted "${n%x}"); } 2> /dev/null || :" ;;
 		5) echo "rm -f $q; mkdir -p $q && echo in > $q/inside" ;;
 		6|7) echo "[ -L $q ] || [ -d $q ] || printf $(content) > $q" ;;
@@ -89,7 +89,7 @@ edits()
 		make_file "${n%x}"
 	done
 	echo "mkdir -p 'i g' && echo o > 'i g/o.ign' && echo p > p.ign && printf '*.nst\\n' > 'i g/.gitignore' && echo n > 'i g/n.nst' && echo k > k.nst; :"
-	[ $((RANDOM % 3)) ] || echo "rm -rf d"
+	[ $((RANDOM % 3)) != 0 ] || echo "rm -rf d"
 }
 
 # tree DIR [IGNORED] - what must be the same.  k.nst is not ignored: its rule is another directory's.
