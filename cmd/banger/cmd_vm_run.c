@@ -85,6 +85,7 @@ struct run {
 	struct lock busy; /* of the session */
 	struct workspace_wish wish;	/* of a workspace; path NULL = none */
 	struct workspace_source source;
+	char *guest_path; /* owned */
 	bool prepared;	  /* there is something to export */
 	bool unexported;  /* and that failed: the VM is the only place where it is */
 	bool started; /* the VMM ran: there may be something in its log */
@@ -152,18 +153,13 @@ static struct fault *look_at_path(struct run *r, const struct vm_create *wanted)
 	return NULL;
 }
 
-static const char *guest_path(const struct run *r)
-{
-	return r->wish.guest_path ? r->wish.guest_path : WORKSPACE_GUEST_PATH;
-}
-
 static struct fault *install_tools(struct run *r, struct workspace *ws)
 {
 	AUTO_FREE char *said = NULL;
 
 	if (!wants_tools(r))
 		return NULL;
-	TRY(workspace_bootstrap(ws, guest_path(r), !option_given(r->inv, "detach"), &said));
+	TRY(workspace_bootstrap(ws, r->guest_path, !option_given(r->inv, "detach"), &said));
 	if (said && !r->inv->quiet)
 		fprintf(stderr, "banger: %s\n", said);
 	return NULL;
@@ -184,10 +180,11 @@ static struct fault *send_workspace(struct run *r, struct guest *guest)
 	r->prepared = !f;
 	phase_done(&r->timing, "workspace");
 	if (!f)
-		workspace_say(inv, &result, &r->source, guest_path(r));
+		workspace_say(inv, &result, &r->source);
+	r->guest_path = steal_ptr(&result.guest_path);
 	workspace_result_release(&result);
 	if (!r->session.cwd)
-		r->session.cwd = guest_path(r);
+		r->session.cwd = r->guest_path;
 	return f ? f : install_tools(r, &ws);
 }
 
@@ -321,6 +318,7 @@ static struct fault *run_run(struct invocation *inv)
 	workspace_source_release(&r.source);
 	session_release(&r.session);
 	vm_options_release(&wanted);
+	free(r.guest_path);
 	free(r.name);
 	return f;
 }
@@ -438,7 +436,7 @@ static struct fault *send_again(struct invocation *inv, const struct vm *vm, str
 	f = workspace_prepare(&ws, &wish, &source, false, &result);
 	progress_end(&inv->progress);
 	if (!f)
-		workspace_say(inv, &result, &source, vm->spec.workspace.guest_path);
+		workspace_say(inv, &result, &source);
 	workspace_result_release(&result);
 	return f;
 }

@@ -37,6 +37,7 @@ static struct fault *wish_for(struct invocation *inv, const char *name, struct v
 	if (!option_given(inv, "mode"))
 		TRY(workspace_mode_from(vm->spec.workspace.mode, &w->mode));
 	w->untracked |= vm->spec.workspace.untracked;
+	w->no_submodules |= vm->spec.workspace.no_submodules;
 	return NULL;
 }
 
@@ -46,7 +47,6 @@ static struct fault *prepare(struct invocation *inv, const char *name,
 	AUTO_WORKSPACE ws = WORKSPACE_INIT;
 	AUTO_SESSION busy = LOCK_INIT;
 	struct workspace_result r = { 0 };
-	const char *where;
 	struct fault *f;
 
 	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, name, "prepare", NULL,
@@ -54,11 +54,8 @@ static struct fault *prepare(struct invocation *inv, const char *name,
 	TRY(session_begin(&ws.vm.dir, inv->wait_ms, &busy));
 	f = workspace_prepare(&ws, w, s, option_given(inv, "overwrite"), &r);
 	progress_end(&inv->progress);
-	where = w->guest_path			? w->guest_path
-		: ws.vm.spec.workspace.guest_path ? ws.vm.spec.workspace.guest_path
-						  : WORKSPACE_GUEST_PATH;
 	if (!f)
-		workspace_say(inv, &r, s, where);
+		workspace_say(inv, &r, s);
 	workspace_result_release(&r);
 	return f;
 }

@@ -58,7 +58,7 @@ struct fault *workspace_print_list(const struct workspace_source *s)
 }
 
 void workspace_say(const struct invocation *inv, const struct workspace_result *r,
-		   const struct workspace_source *s, const char *guest_path)
+		   const struct workspace_source *s)
 {
 	AUTO_FREE char *size = text_size(r->bytes ? r->bytes : 1);
 
@@ -69,10 +69,10 @@ void workspace_say(const struct invocation *inv, const struct workspace_result *
 	if (r->no_git && r->sent)
 		fprintf(stderr, "banger: the image has no git: only the files were copied\n");
 	if (!r->sent && !r->removed)
-		fprintf(stderr, "banger: %s in the guest is up to date\n", guest_path);
+		fprintf(stderr, "banger: %s in the guest is up to date\n", r->guest_path);
 	else
 		fprintf(stderr, "banger: %llu file%s (%s) went to %s%s%s", (unsigned long long)r->sent,
-			r->sent == 1 ? "" : "s", r->bytes ? size : "0B", guest_path,
+			r->sent == 1 ? "" : "s", r->bytes ? size : "0B", r->guest_path,
 			s->branch ? ", branch " : "", s->branch ? s->branch : "");
 	if (r->removed)
 		fprintf(stderr, "; %llu removed there", (unsigned long long)r->removed);

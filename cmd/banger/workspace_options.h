@@ -8,7 +8,7 @@
 #include "vm/workspace_export.h"
 
 #define WORKSPACE_OPTIONS                                                                          \
-	{ .name = "guest-path", .value = "DIR", .preset = WORKSPACE_GUEST_PATH,                    \
+	{ .name = "guest-path", .value = "DIR", .preset = "repo in the user's home: /root/repo",   \
 	  .help = "directory of the guest that the files go to" },                                 \
 	{ .name = "branch", .value = "NAME",                                                       \
 	  .help = "make this branch in the guest's repository" },                                  \
@@ -33,7 +33,7 @@ bool workspace_options_given(const struct invocation *inv);
 struct fault *workspace_print_list(const struct workspace_source *s) MUST_CHECK;
 /* One line about what was done, and a line for each note. */
 void workspace_say(const struct invocation *inv, const struct workspace_result *r,
-		   const struct workspace_source *s, const char *guest_path);
+		   const struct workspace_source *s);
 
 /*
  * workspace_deliver() - what came out of the guest goes where the user said: --output FILE (borrowed;

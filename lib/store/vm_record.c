@@ -11,6 +11,7 @@ static const struct field workspace_fields[] = {
 	FIELD(struct vm_workspace, incoming, FIELD_STRING),
 	FIELD(struct vm_workspace, prepared, FIELD_STRING),
 	FIELD(struct vm_workspace, untracked, FIELD_BOOL),
+	FIELD(struct vm_workspace, no_submodules, FIELD_BOOL),
 	FIELD(struct vm_workspace, repository, FIELD_BOOL),
 };
 

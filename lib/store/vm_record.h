@@ -23,6 +23,7 @@ struct vm_workspace {
 	char *incoming;	  /* commit in workspace.git: a copy under way, or one that was cut off */
 	char *prepared;	  /* RFC 3339 */
 	bool untracked;	  /* untracked files went along */
+	bool no_submodules; /* the files of submodules did not */
 	bool repository;  /* the guest was given a repository */
 };
 

@@ -45,6 +45,7 @@ struct fault *workspace_open(const struct store *s, const struct config *config,
 void workspace_result_release(struct workspace_result *r)
 {
 	strings_release(&r->notes);
+	free(r->guest_path);
 	*r = (struct workspace_result){ 0 };
 }
 
@@ -74,6 +75,7 @@ static struct fault *write_record(struct workspace *ws, const struct vm_workspac
 	set(&vm.spec.workspace.incoming, w->incoming);
 	set(&vm.spec.workspace.prepared, w->prepared);
 	vm.spec.workspace.untracked = w->untracked;
+	vm.spec.workspace.no_submodules = w->no_submodules;
 	vm.spec.workspace.repository = w->repository;
 	return vm_spec_write(&vm.dir, &vm.spec);
 }
@@ -82,7 +84,8 @@ struct workspace_wish workspace_wish_of(const struct vm_spec *spec)
 {
 	const struct vm_workspace *w = &spec->workspace;
 	struct workspace_wish wish = { .path = w->source, .guest_path = w->guest_path,
-				       .untracked = w->untracked };
+				       .untracked = w->untracked,
+				       .no_submodules = w->no_submodules };
 
 	if (w->mode)
 		fault_free(workspace_mode_from(w->mode, &wish.mode));
@@ -547,20 +550,42 @@ static struct fault *load_known(struct prepare *p)
 	return p->cut_off ? git_list(&p->git, old->incoming, &p->incoming) : NULL;
 }
 
+/* The one that was asked for, the one of the last time, or "repo" in the home of the VM's user. */
+static struct fault *choose_guest_path(struct prepare *p)
+{
+	const struct vm_spec *spec = &p->ws->vm.spec;
+	const char *path = p->wish->guest_path ? p->wish->guest_path : spec->workspace.guest_path;
+	const char *where[] = { "pwd", NULL };
+	AUTO_FREE char *home = NULL;
+	int status;
+
+	if (!path && (!spec->user || !strcmp(spec->user, "root")))
+		path = WORKSPACE_GUEST_PATH;
+	if (path) {
+		p->result->guest_path = xstrdup(path);
+		return NULL;
+	}
+	TRY(workspace_guest_run(p->ws, NULL, where, &status, &home));
+	if (status || home[0] != '/' || !home[1] || strchr(home, '\n'))
+		return fault_hint(fault_new(F_INVALID, "user '%s' of the guest has no home directory for a "
+					    "workspace", spec->user),
+				  "Name a directory that this user may write: --guest-path DIR");
+	p->result->guest_path = xasprintf("%s/repo", home);
+	return NULL;
+}
+
 static void fill_record(struct prepare *p)
 {
-	const struct vm_workspace *old = &p->ws->vm.spec.workspace;
 	struct vm_workspace *r = &p->record;
 
 	*r = (struct vm_workspace){
 		.source = p->source->root,
-		.guest_path = p->wish->guest_path ? (char *)(uintptr_t)p->wish->guest_path
-			      : old->guest_path	  ? old->guest_path
-						  : (char *)(uintptr_t)WORKSPACE_GUEST_PATH,
+		.guest_path = p->result->guest_path,
 		.mode = (char *)(uintptr_t)workspace_mode_name(p->wish->mode),
 		.head = p->source->head,
 		.branch = p->source->branch,
 		.untracked = p->wish->untracked,
+		.no_submodules = p->wish->no_submodules,
 	};
 }
 
@@ -610,6 +635,7 @@ static struct fault *prepare(struct prepare *p)
 	progress_stage(p->ws->vm.progress, "reading %s", source_root);
 	if (p->wish->mode != WORKSPACE_METADATA_ONLY) /* else the commit says it all */
 		TRY(workspace_source_read(p->source));
+	TRY(choose_guest_path(p));
 	fill_record(p);
 	p->record.source = source_root;
 	f = copy_in(p);

@@ -25,7 +25,7 @@
 #include "vm/vm.h"
 #include "vm/workspace_source.h"
 
-#define WORKSPACE_GUEST_PATH "/root/repo"
+#define WORKSPACE_GUEST_PATH "/root/repo" /* root's; another user's is in their home */
 /* In our repository: files of the base that the guest need not have, each ended by a NUL. */
 #define WORKSPACE_ABSENT "absent"
 
@@ -51,6 +51,7 @@ void workspace_close(struct workspace *ws);
 
 struct workspace_result {
 	uint64_t sent, removed, bytes; /* files, files, bytes of files */
+	char *guest_path;  /* where it is; owned */
 	bool no_git;	   /* the image has no git: files only */
 	struct strings notes; /* whole sentences */
 };

@@ -206,6 +206,8 @@ static struct fault *send_repository(struct sender *s)
 	TRY(send_text(s, ".git/info/exclude", from->exclude ? from->exclude : ""));
 	if (shallow.len)
 		TRY(send_text(s, ".git/shallow", shallow.data));
+	for (size_t i = 0; i < from->submodules_left.n; i++) /* as git leaves them: it is no deletion */
+		TRY(send_directory(s, from->submodules_left.v[i]));
 	TRY(send_packs(s));
 	TRY(send_index(s));
 	return send_head(s);

@@ -46,6 +46,7 @@ void workspace_source_release(struct workspace_source *s)
 	free(s->exclude);
 	strings_release(&s->shallow);
 	strings_release(&s->notes);
+	strings_release(&s->submodules_left);
 	tree_list_release(&s->files);
 	*s = WORKSPACE_SOURCE_INIT;
 }
@@ -280,7 +281,6 @@ static struct fault *find_state(struct workspace_source *s)
 struct listing {
 	struct workspace_source *s;
 	const struct workspace_wish *wish;
-	uint64_t submodules_left;
 };
 
 static struct fault *list_tracked(struct listing *l, const char *prefix, int depth);
@@ -297,7 +297,7 @@ static struct fault *list_submodule(struct listing *l, const char *path, int dep
 	there = !lstat(dot_git, &st);
 	user_leave(&l->s->user);
 	if (l->wish->no_submodules || !there || depth > SUBMODULES_DEEP) {
-		l->submodules_left++;
+		strings_add(&l->s->submodules_left, path);
 		return NULL;
 	}
 	return list_tracked(l, prefix, depth);
@@ -410,9 +410,9 @@ static struct fault *list_repository(const struct workspace_wish *w, struct work
 
 	TRY(list_tracked(&l, "", 0));
 	TRY(list_untracked(&l));
-	one = l.submodules_left == 1;
-	if (l.submodules_left)
-		note(s, "%llu submodule%s behind%s", (unsigned long long)l.submodules_left,
+	one = s->submodules_left.n == 1;
+	if (s->submodules_left.n)
+		note(s, "%zu submodule%s behind%s", s->submodules_left.n,
 		     one ? " stays" : "s stay",
 		     w->no_submodules ? ""
 		     : one	      ? ": it is not checked out here"

@@ -39,6 +39,7 @@ struct workspace_source {
 	char *exclude; /* the user's own ignore rules that are in no file of the tree */
 	struct strings shallow; /* the repository's own edge */
 	struct tree_list files; /* paths; what they hold only after workspace_source_read() */
+	struct strings submodules_left; /* their directories, which stay empty */
 	uint64_t untracked_left; /* files that stay behind */
 	bool bootstrap; /* there is a .mise.toml or .tool-versions */
 	struct strings notes; /* whole sentences: what a user should know */

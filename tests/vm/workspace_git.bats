@@ -19,7 +19,6 @@ setup()
 	REPO=$BATS_TEST_TMPDIR/repo
 	number=0
 	make_repo "$REPO"
-	"$BANGER" vm create -q --name dev
 }
 
 teardown()
@@ -73,6 +72,7 @@ fingerprint()
 }
 
 @test "the guest has a usable repository: HEAD, branch, depth, origin and author, and its commits come back" {
+	"$BANGER" vm create -q --name dev
 	git -C "$REPO" checkout -q -b feature/x
 	git -C "$REPO" remote add origin https://bob:secret@example.org/x.git
 	git -C "$REPO" config user.name 'A "Quoted" \Name'
@@ -129,6 +129,7 @@ fingerprint()
 }
 
 @test "a repository is taken as it is found: no commit, in a merge, in a rebase, detached, shallow, sparse" {
+	"$BANGER" vm create -q --name dev
 	# No commit yet.
 	git init -q "$BATS_TEST_TMPDIR/unborn"
 	echo one > "$BATS_TEST_TMPDIR/unborn/a"
@@ -192,6 +193,7 @@ fingerprint()
 }
 
 @test "work trees, submodules, strange names and links arrive; metadata_only brings no files; bare is refused" {
+	"$BANGER" vm create -q --name dev
 	git -C "$REPO" worktree add -q -b wt "$BATS_TEST_TMPDIR/wt"
 	send "$BATS_TEST_TMPDIR/wt/src"
 	same "$BATS_TEST_TMPDIR/wt"
@@ -212,7 +214,14 @@ fingerprint()
 	[ "$(tail -n 1 "$REPO/the sub/in/src/f2")" = guest ]
 	send "$REPO" --no-submodules
 	[[ $stderr == *"1 submodule stays behind"* ]]
-	run ! guest test -e 'the sub/src'
+	[ -z "$(guest ls -A 'the sub')" ]
+	[ -z "$(guest git status --porcelain)" ]
+	guest sh -c 'echo top >> src/f1'
+	"$BANGER" vm workspace export -q dev --apply
+	[ "$(tail -n 1 "$REPO/src/f1")" = top ]
+	again "$REPO" --no-submodules
+	run -0 "$BANGER" vm exec --auto-prepare dev -- ls 'the sub'
+	[ -z "$output" ]
 	git -C "$REPO" submodule --quiet deinit -f 'the sub'
 	send "$REPO"
 	[[ $stderr == *"1 submodule stays behind: it is not checked out here"* ]]
@@ -247,4 +256,32 @@ fingerprint()
 	run -125 --separate-stderr "$BANGER" vm run --rm "$REPO/.git" -- true
 	[[ $stderr == *"inside a .git directory"* ]]
 	[ "$("$BANGER" vm list -q)" = dev ]
+}
+
+@test "another user of the guest has it at home; what goes to a user of the host who calls sudo is theirs" {
+	"$BANGER" vm create -q --name dev --user alice
+	"$BANGER" vm exec -u root dev -- useradd -M -s /bin/sh alice
+	run -1 --separate-stderr "$BANGER" vm workspace prepare dev "$REPO"
+	[[ $stderr == *"user 'alice' of the guest has no home directory"*"--guest-path"* ]]
+	"$BANGER" vm exec -u root dev -- sh -c 'mkdir /home/alice && chown alice /home/alice'
+	# The repository of an ordinary user, by way of root.
+	home=$(mktemp -d /tmp/banger-user.XXXXXX)
+	cp -a "$REPO" "$home/repo"
+	chown -R 5:60 "$home"
+	export SUDO_UID=5 SUDO_GID=60
+	run -0 --separate-stderr "$BANGER" vm workspace prepare dev "$home/repo"
+	[[ $stderr == *"went to /home/alice/repo"* ]]
+	run -0 "$BANGER" vm exec dev -- sh -c 'pwd; stat -c %U . .git src/f1; git status --porcelain; echo x >> src/f1; mkdir d; echo y > d/new'
+	[ "$output" = $'/home/alice/repo\nalice\nalice\nalice' ]
+	"$BANGER" vm workspace export -q dev -o "$home/patch" --apply
+	[ "$(cat "$home/repo/d/new")" = y ]
+	[ -z "$(find "$home" ! -user 5 -print)" ]
+	[ "$(stat -c %a "$home/repo/d")" = 755 ]
+	# What this user may not read is not read for them.
+	echo secret > "$home/repo/theirs"
+	chmod 0600 "$home/repo/theirs"
+	git -c safe.directory='*' -C "$home/repo" add theirs
+	run -1 --separate-stderr "$BANGER" vm workspace prepare dev "$home/repo" --overwrite
+	[[ $stderr == *"theirs"*"Permission denied"* ]]
+	rm -r "$home"
 }
