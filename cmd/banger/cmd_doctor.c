@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "banger/gc_view.h"
 #include "banger/output.h"
 #include "base/text.h"
 #include "vm/doctor.h"
@@ -61,6 +62,29 @@ static struct fault *print_rows(const struct check_report *report, bool quiet)
 	return print_text(out.data);
 }
 
+/* What 'gc' would clear away. */
+static struct fault *leaks(struct invocation *inv)
+{
+	struct gc gc = { .store = &inv->store, .config = &inv->config, .dry_run = true };
+	const struct gc_item *all;
+	struct fault *f;
+
+	if (option_given(inv, "fix"))
+		return fault_hint(fault_new(F_USAGE, "--leaks only looks, and --fix changes things: choose "
+					    "one"),
+				  "What --leaks finds is cleared away by: banger gc");
+	TRY(config_load(&inv->config));
+	TRY(store_open(inv->state_dir, STORE_READ, &inv->store));
+	f = gc_run(&gc);
+	all = gc.items.v;
+	for (size_t i = 0; i < gc.items.n; i++)
+		if (gc_wants(&all[i]))
+			inv->status = 1;
+	f = fault_attach(f, gc_print(inv, &gc));
+	gc_release(&gc);
+	return f;
+}
+
 static struct fault *doctor(struct invocation *inv)
 {
 	const struct doctor wanted = { .state_dir = inv->state_dir,
@@ -69,6 +93,8 @@ static struct fault *doctor(struct invocation *inv)
 	struct check_report report;
 	struct fault *f;
 
+	if (option_given(inv, "leaks"))
+		return leaks(inv);
 	doctor_run(&wanted, &report);
 	if (check_count(&report, "fail"))
 		inv->status = 1;
@@ -78,6 +104,8 @@ static struct fault *doctor(struct invocation *inv)
 }
 
 static const struct option options[] = {
+	{ .name = "leaks",
+	  .help = "only look for what killed commands have left, and gc would clear away" },
 	{ .name = "fix", .help = "put right what is safe to put right, and say what was done" },
 	{ 0 },
 };
@@ -97,8 +125,12 @@ const struct command command_doctor = {
 		"Nothing is written, unless --fix is given: then missing kernel modules are loaded, "
 		"others lose the right to write the state "
 		"directory, and halves of deleted objects are removed. The ordinary user and root get "
-		"different answers, because their machines use different parts of the host.",
-	.examples = "banger doctor\tbefore the first machine, or when one does not start\n"
+		"different answers, because their machines use different parts of the host.\n\n"
+		"With --leaks it is something else that is looked at: what 'banger gc' would clear away, in the "
+		"state directory and in the kernel, each with its owner, its state and the reason. Nothing is "
+		"written and no lock is taken; the exit status is 1 when there is something to clear away.",
+	.examples = "banger doctor --leaks\tis anything left behind?\n"
+		    "banger doctor\tbefore the first machine, or when one does not start\n"
 		    "sudo banger doctor --fix\tfor root's machines\n"
 		    "banger doctor --json | jq -r '.[] | select(.verdict == \"fail\") | .name'\tin a script",
 	.options = options,

@@ -1,67 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "banger/commands.h"
+#include "banger/gc_view.h"
 #include "vm/gc.h"
 #include "vm/watch.h"
-
-struct outcome {
-	bool dry_run;
-	struct records items; /* struct gc_item */
-};
-
-static const struct field outcome_fields[] = {
-	FIELD(struct outcome, dry_run, FIELD_BOOL),
-	FIELD_SUB(struct outcome, items, FIELD_RECORDS, &gc_item_type),
-};
-static const struct record_type outcome_type = {
-	"gc", sizeof(struct outcome), outcome_fields, ARRAY_LEN(outcome_fields), 0,
-};
-
-static const char *what_came_of_it(const struct gc_item *item)
-{
-	return item->error ? item->error : item->done ? "done" : NULL;
-}
-
-static struct fault *print_items(const struct gc *gc)
-{
-	static const char *const header[] = { "KIND",	"NAME",	  "OWNER",   "STATE",
-					      "ACTION", "RESULT", "REASON", NULL };
-	const struct gc_item *all = gc->items.v;
-	struct table table;
-
-	if (!gc->items.n)
-		return print_text("nothing to clean up\n");
-	table_init(&table, header);
-	for (size_t i = 0; i < gc->items.n; i++) {
-		table_cell(&table, all[i].kind);
-		table_cell(&table, all[i].name);
-		table_cell(&table, all[i].owner);
-		table_cell(&table, all[i].state);
-		table_cell(&table, all[i].action);
-		table_cell(&table, what_came_of_it(&all[i]));
-		table_cell(&table, all[i].reason);
-	}
-	return print_table(&table);
-}
-
-/* What was, or would be, cleared away. */
-static struct fault *print_names(const struct gc *gc)
-{
-	const struct gc_item *all = gc->items.v;
-
-	for (size_t i = 0; i < gc->items.n; i++)
-		if (all[i].done || (gc->dry_run && gc_wants(&all[i])))
-			printf("%s\n", all[i].name);
-	return NULL;
-}
-
-static struct fault *print_outcome(const struct invocation *inv, const struct gc *gc)
-{
-	struct outcome o = { gc->dry_run, gc->items };
-
-	if (inv->json)
-		return print_record(&outcome_type, &o);
-	return inv->quiet ? print_names(gc) : print_items(gc);
-}
 
 /* The table is on standard output; what failed is also said where failures are. */
 static void print_failures(struct invocation *inv, const struct gc *gc)
@@ -112,7 +53,7 @@ static struct fault *gc_command(struct invocation *inv)
 			f = auto_stop(inv);
 	}
 	f = fault_attach(f, gc_run(&gc));
-	f = fault_attach(f, print_outcome(inv, &gc));
+	f = fault_attach(f, gc_print(inv, &gc));
 	print_failures(inv, &gc);
 	gc_release(&gc);
 	return f;
@@ -131,7 +72,7 @@ const struct command command_gc = {
 	.description =
 		"Looks for everything that carries banger's names in the state directory, in the "
 		"directory for sockets and in the kernel, and that nobody takes care of: VMs on which an "
-		"operation was cut off, and what VMs have left that are not there any more: processes, "
+		"operation was cut off, VMs of a 'vm run --rm' that was killed, and what VMs have left that are not there any more: processes, "
 		"sockets, root disks of the device mapper, taps, what the packet filter lets through, "
 		"control groups, addresses; further staging directories and temporary files. Each is "
 		"completed, torn down or removed, and listed with its owner, its state and the reason. "

@@ -152,6 +152,42 @@ tap: idle, keep"
 	is "$(banger gc)" "nothing to clean up"
 }
 
+@test "doctor --leaks: as gc --dry-run, for observers, and its status tells" {
+	setup_bridge
+	run banger doctor --leaks
+	is "$status" 0
+	is "$output" "nothing to clean up"
+	[ ! -e none ]
+	run env BANGER_STATE_DIR="$PWD/none" "$BANGER" doctor --leaks
+	is "$status" 0
+	[ ! -e none ]
+	banger vm create -q --name a
+	inside ip tuntap add bgr01234567 mode tap
+	run banger doctor --leaks
+	is "$status" 0
+	has "$output" "does not tell which state directory"
+	rm -r state/vms/a
+	touch -d '1 minute ago' state/.version.tmp-0123456789abcdef
+	# On a read-only mount, with all locks held.
+	exec 8< state/locks/net.lock
+	find state -printf '%p %T@ %i\n' | sort > before
+	flock 8
+	run inside unshare -m sh -c 'mount --bind state state && mount -o remount,bind,ro state &&
+		"$0" doctor --leaks --json' "$BANGER"
+	exec 8>&-
+	is "$status" 1
+	is "$(jq -c '.items' <<< "$output")" "$(banger gc --dry-run --json | jq -c '.items')"
+	is "$(jq -r '.items[].kind' <<< "$output" | LC_ALL=C sort -u | xargs)" \
+		"host name lease process run directory tap temporary file"
+	is "$(find state -printf '%p %T@ %i\n' | sort)" "$(cat before)"
+	is "$(banger doctor --leaks -q | grep -c "^bgr")" 1
+	run banger doctor --leaks --fix
+	is "$status" 2
+	banger gc -q
+	run banger doctor --leaks
+	is "$status" 0
+}
+
 # What /sys tells of devices and groups on a host that has some; the rest is this host's.
 make_sys()
 {
