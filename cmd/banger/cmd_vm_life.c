@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_vm_life.c - start, stop, restart, kill, delete: several VMs side by side. */
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "banger/commands.h"
 #include "banger/crowd.h"
+#include "vm/workspace_export.h"
 
 #define STOP_WAIT_DEFAULT "1m"
 #define STOP_WAIT_MS	  (60 * 1000)
@@ -75,8 +78,24 @@ static struct fault *act_kill(struct target *t, struct vm *vm)
 	return NULL;
 }
 
+/* How much may be lost. */
+struct consent {
+	bool force;
+	struct strings names; /* whose user said yes */
+};
+
+static bool is_agreed(const struct consent *c, const char *name)
+{
+	for (size_t i = 0; i < c->names.n; i++)
+		if (!strcmp(c->names.v[i], name))
+			return true;
+	return c->force;
+}
+
 static struct fault *act_delete(struct target *t, struct vm *vm)
 {
+	if (!is_agreed(t->context, vm->dir.name))
+		TRY(workspace_check_exported(vm));
 	TRY(vm_delete(vm));
 	set_outcome(t, "deleted");
 	return NULL;
@@ -112,9 +131,38 @@ static struct fault *kill_run(struct invocation *inv)
 					       .number = number });
 }
 
+/* Only what cannot be found again is asked about; whoever says no gets the reason when it is refused. */
+static void ask_about(struct invocation *inv, const char *wanted, struct consent *c)
+{
+	AUTO_FREE char *name = NULL;
+	AUTO_VM vm = VM_INIT;
+	AUTO_FAULT f = vm_resolve(&inv->store, wanted, &name);
+	AUTO_FAULT loss = NULL;
+	char answer[16] = "";
+
+	if (!f)
+		f = vm_open(&inv->store, &inv->config, name, &vm);
+	if (f || is_agreed(c, name))
+		return;
+	loss = workspace_check_exported(&vm);
+	if (!loss || fault_kind(loss) != F_STATE)
+		return;
+	fprintf(stderr, "banger: %s. Delete it with them? [y/N] ", fault_message(loss));
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		strings_add(&c->names, name);
+}
+
 static struct fault *delete_run(struct invocation *inv)
 {
-	return for_each(inv, &(struct target){ .inv = inv, .act = act_delete, .verb = "delete" });
+	struct consent consent = { .force = option_given(inv, "force") };
+	struct fault *f;
+
+	for (size_t i = 0; i < inv->operands.n && !consent.force && isatty(STDIN_FILENO); i++)
+		ask_about(inv, inv->operands.v[i], &consent);
+	f = for_each(inv, &(struct target){ .inv = inv, .act = act_delete, .verb = "delete",
+					    .context = &consent });
+	strings_release(&consent.names);
+	return f;
 }
 
 #define LIFE_COMMAND                                                                               \
@@ -133,6 +181,12 @@ static const struct option stop_options[] = {
 static const struct option kill_options[] = {
 	{ .letter = 's', .name = "signal", .value = "SIGNAL",
 	  .preset = "KILL", .help = "signal for the VMM: TERM, KILL, INT, HUP, QUIT, USR1, USR2, ABRT" },
+	{ 0 },
+};
+
+static const struct option delete_options[] = {
+	{ .letter = 'f', .name = "force",
+	  .help = "do not ask, and give up changes that were not exported" },
 	{ 0 },
 };
 
@@ -179,7 +233,14 @@ const struct command command_vm_delete = {
 	.name = "vm delete",
 	.summary = "remove VMs with their disks",
 	.description = "Kills VMs that are running and removes them with their disks, for good. This "
-		       "works from every state, also when files of the VM are missing or broken." LIFE_NOTE,
+		       "works from every state, also when files of the VM are missing or broken.\n\n"
+		       "A VM whose workspace has changes that 'vm workspace export' has not brought back is "
+		       "asked about on a terminal and refused elsewhere, unless --force is given. A guest "
+		       "that runs is asked what it has. Of one that does not run nobody can tell: it is "
+		       "taken to have changes when somebody used it after the last export." LIFE_NOTE,
 	LIFE_COMMAND,
+	.examples = "banger vm delete web db\tboth, with their disks\n"
+		    "banger vm delete --force dev\twhatever it has",
+	.options = delete_options,
 	.run = delete_run,
 };

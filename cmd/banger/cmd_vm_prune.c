@@ -114,6 +114,7 @@ static struct fault *prune_run(struct invocation *inv)
 	struct vm_prune_rule rule = {
 		.stale_s = option_given(inv, "stale")
 				   ? (int64_t)(option_number(inv, "stale", 0) / 1000) : -1,
+		.force = option_given(inv, "force"),
 		.labels = labels,
 		.n_labels = n_labels,
 	};
@@ -130,7 +131,7 @@ static struct fault *prune_run(struct invocation *inv)
 }
 
 static const struct option prune_options[] = {
-	{ .letter = 'f', .name = "force", .help = "do not ask" },
+	{ .letter = 'f', .name = "force", .help = "do not ask, and give up changes that were not exported" },
 	{ .name = "stale", .value = "DURATION", .type = OPTION_DURATION,
 	  .help = "only VMs that nobody used for so long, and these also when they run" },
 	{ .name = "label", .value = "KEY[=VALUE]", .repeat = true,
@@ -146,7 +147,8 @@ const struct command command_vm_prune = {
 		"Removes every VM that does not run, and tells how much of the disk that frees. With "
 		"--stale only those that nobody used for so long: no run, exec, ssh, cp, forward or "
 		"workspace; these are removed also when they run, but not while somebody has a session "
-		"in them. Each one is looked at again under its lock. Asks first on a terminal; "
+		"in them. A VM that a killed 'vm run --rm' has left goes in any case. Each one is looked at again under its lock, and stays "
+		"without --force when its workspace has, or may have, changes that were not exported. Asks first on a terminal; "
 		"elsewhere it needs --force.",
 	.examples = "banger vm prune --dry-run\twhat would go, and how much that frees\n"
 		    "banger vm prune -f --stale 6h --label ci\tfor cron",

@@ -75,6 +75,15 @@ static struct fault *delete(struct invocation *inv, const char *name)
 	return f;
 }
 
+/* From now on it is not removed by others when this process is killed. */
+static struct fault *keep(struct invocation *inv, const char *name)
+{
+	AUTO_VM vm = VM_INIT;
+
+	TRY(vm_lock(&inv->store, &inv->config, NULL, name, "keep", &vm));
+	return vm_ended(&vm, vm_keep(&vm));
+}
+
 /* ------------------------------------------------------------------------------------ vm run */
 
 struct run {
@@ -86,6 +95,7 @@ struct run {
 	struct workspace_wish wish;	/* of a workspace; path NULL = none */
 	struct workspace_source source;
 	char *guest_path; /* owned */
+	char *exported;	  /* the tree that came out; owned */
 	bool prepared;	  /* there is something to export */
 	bool unexported;  /* and that failed: the VM is the only place where it is */
 	bool started; /* the VMM ran: there may be something in its log */
@@ -203,6 +213,8 @@ static struct fault *fetch_changes(struct run *r)
 	if (!f)
 		f = workspace_deliver(inv, &x, option_value(inv, "export"), false, false);
 	r->unexported = f != NULL;
+	if (!f)
+		f = workspace_export_tree(&x, &r->exported);
 	if (!f && option_given(inv, "apply"))
 		f = fault_hint(workspace_deliver(inv, &x, NULL, true, false),
 			       "The changes are in %s; 'git apply --3way' merges them.",
@@ -243,7 +255,9 @@ static struct fault *bring_up(struct run *r, struct vm_create *wanted, struct gu
 	r->reached = true;
 	phase_done(&r->timing, "boot");
 	progress_end(&inv->progress);
-	return send_workspace(r, *guest);
+	TRY(send_workspace(r, *guest));
+	/* What will be changed there has to come out before the VM may go. */
+	return r->prepared && wanted->ephemeral && option_given(inv, "export") ? keep(inv, r->name) : NULL;
 }
 
 static struct fault *use(struct run *r, struct guest *guest)
@@ -254,6 +268,15 @@ static struct fault *use(struct run *r, struct guest *guest)
 	phase_done(&r->timing, "command");
 	r->inv->status = session_status(r->inv, &r->session, &status);
 	return NULL;
+}
+
+/* Of a VM that goes on: what 'vm delete' asks about.  At worst it asks in vain. */
+static void settle(struct run *r, const struct fault *f)
+{
+	bool untouched = !f && option_given(r->inv, "detach") && !wants_tools(r);
+
+	if (r->prepared && !option_given(r->inv, "rm") && (r->exported || untouched))
+		fault_free(workspace_settle(&r->inv->store, &r->inv->config, r->name, r->exported));
 }
 
 /* What is said, kept and removed at the end, whichever way it went. */
@@ -273,6 +296,8 @@ static struct fault *wind_up(struct run *r, struct fault *f)
 	} else if (!r->started) {
 		f = fault_hint(f, "VM '%s' is kept. Remove it: banger vm delete %s", r->name, r->name);
 	} else if (!r->reached && !cancelled) {
+		if (option_given(inv, "rm"))
+			f = fault_attach(f, keep(inv, r->name));
 		f = fault_hint(f, "VM '%s' is kept. Its console: banger vm logs %s. Remove it: "
 			       "banger vm delete %s", r->name, r->name, r->name);
 	} else if (!inv->quiet && !option_given(inv, "detach")) {
@@ -294,6 +319,7 @@ static struct fault *run_run(struct invocation *inv)
 	if (!detach && !option_given(inv, "dry-run"))
 		TRY(session_from(inv, &r.session));
 	vm_options_read(inv, &wanted);
+	wanted.ephemeral = option_given(inv, "rm");
 	/* A session or a command has the machine to itself; a detached one is a service. */
 	wanted.run_entrypoint = detach;
 	f = look_at_path(&r, &wanted);
@@ -313,12 +339,14 @@ static struct fault *run_run(struct invocation *inv)
 	guest_close(guest);
 	f = fault_attach(f, export_changes(&r));
 	session_end(&r.busy);
+	settle(&r, f);
 	f = wind_up(&r, f);
 	print_timing(inv, &r.timing);
 	workspace_source_release(&r.source);
 	session_release(&r.session);
 	vm_options_release(&wanted);
 	free(r.guest_path);
+	free(r.exported);
 	free(r.name);
 	return f;
 }
@@ -353,7 +381,9 @@ const struct command command_vm_run = {
 		"The default image and kernel are fetched the first time that they are needed. "
 		"Everything that can be checked is checked before anything is made.\n\n"
 		"The VM goes on running afterwards unless --rm is given. A VM that never became "
-		"reachable is kept even with --rm, so that its console can be read.\n\n"
+		"reachable is kept even with --rm, so that its console can be read. If this command is "
+		"killed, 'banger gc' and 'vm prune' remove the VM that --rm was to remove, unless there are "
+		"changes in it that --export was to bring back.\n\n"
 		"With PATH the git repository there goes along: its tracked files as they are now, to "
 		"/root/repo, where CMD is run; see 'vm workspace prepare'. --export writes what was changed "
 		"there as a patch when the command ends, whatever its status, and before --rm removes the VM; "

@@ -48,15 +48,20 @@ static struct fault *prepare(struct invocation *inv, const char *name,
 	AUTO_SESSION busy = LOCK_INIT;
 	struct workspace_result r = { 0 };
 	struct fault *f;
+	bool first;
 
 	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, name, "prepare", NULL,
 			   AGENT_WAIT_MS, &ws));
 	TRY(session_begin(&ws.vm.dir, inv->wait_ms, &busy));
+	first = !ws.vm.spec.workspace.base && !ws.vm.spec.workspace.incoming;
 	f = workspace_prepare(&ws, w, s, option_given(inv, "overwrite"), &r);
 	progress_end(&inv->progress);
 	if (!f)
 		workspace_say(inv, &r, s);
 	workspace_result_release(&r);
+	session_end(&busy);
+	if (!f && first) /* nobody can have changed anything yet */
+		fault_free(workspace_settle(&inv->store, &inv->config, name, NULL));
 	return f;
 }
 
@@ -130,11 +135,19 @@ static struct fault *check_flags(const struct invocation *inv)
 	return NULL;
 }
 
+/* Only --stat looks without taking; a difference to something else may leave out what is new to the host. */
+static bool brings_out(const struct invocation *inv)
+{
+	return (option_given(inv, "output") || option_given(inv, "apply") || !option_given(inv, "stat")) &&
+	       !option_given(inv, "base-commit");
+}
+
 static struct fault *export_from(struct invocation *inv, const char *name)
 {
 	AUTO_WORKSPACE ws = WORKSPACE_INIT;
 	AUTO_SESSION busy = LOCK_INIT;
 	struct workspace_export x = { .ws = &ws };
+	AUTO_FREE char *tree = NULL;
 	struct fault *f;
 
 	TRY(workspace_open(&inv->store, &inv->config, &inv->progress, name, "export", NULL, AGENT_WAIT_MS,
@@ -145,7 +158,12 @@ static struct fault *export_from(struct invocation *inv, const char *name)
 	if (!f)
 		f = workspace_deliver(inv, &x, option_value(inv, "output"), option_given(inv, "apply"),
 				      option_given(inv, "3way"));
+	if (!f && brings_out(inv))
+		f = workspace_export_tree(&x, &tree);
 	workspace_export_release(&x);
+	session_end(&busy);
+	if (!f && tree) /* at worst 'delete' asks in vain */
+		fault_free(workspace_settle(&inv->store, &inv->config, name, tree));
 	return f;
 }
 

@@ -62,6 +62,15 @@ struct fault *session_shut_out(const struct vm_dir *d, struct lock *lock, bool *
 	return NULL;
 }
 
+uint64_t session_stamp(const struct vm_dir *d)
+{
+	struct stat st;
+
+	if (fstatat(d->fd, VM_SESSION_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
 time_t session_last(const struct vm_dir *d)
 {
 	struct stat st;

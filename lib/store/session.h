@@ -41,6 +41,8 @@ struct fault *session_shut_out(const struct vm_dir *d, struct lock *lock, bool *
 /* session_is_open() - does anybody hold it just now?  For the watcher, not for observers: a session
  * that begins in this very moment has to try twice. */
 bool session_is_open(const struct vm_dir *d);
+/* session_stamp() - the same moment in nanoseconds: it differs after every session.  0 = never. */
+uint64_t session_stamp(const struct vm_dir *d);
 /* session_last() - when a session began or ended last; 0 = never. */
 time_t session_last(const struct vm_dir *d);
 

@@ -10,6 +10,8 @@ static const struct field workspace_fields[] = {
 	FIELD(struct vm_workspace, base, FIELD_STRING),
 	FIELD(struct vm_workspace, incoming, FIELD_STRING),
 	FIELD(struct vm_workspace, prepared, FIELD_STRING),
+	FIELD(struct vm_workspace, exported, FIELD_STRING),
+	FIELD(struct vm_workspace, settled, FIELD_U64),
 	FIELD(struct vm_workspace, untracked, FIELD_BOOL),
 	FIELD(struct vm_workspace, no_submodules, FIELD_BOOL),
 	FIELD(struct vm_workspace, repository, FIELD_BOOL),
@@ -50,6 +52,7 @@ static const struct field spec_fields[] = {
 	FIELD_SUB(struct vm_spec, workspace, FIELD_RECORD, &workspace_type),
 	FIELD(struct vm_spec, renamed_from, FIELD_STRING),
 	FIELD(struct vm_spec, machine_id, FIELD_STRING),
+	FIELD_SUB(struct vm_spec, ephemeral, FIELD_RECORD, &process_id_type),
 };
 
 const struct record_type vm_spec_type = {

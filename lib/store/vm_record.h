@@ -22,6 +22,8 @@ struct vm_workspace {
 	char *base;	  /* commit in workspace.git: what the guest was given; NULL = not complete yet */
 	char *incoming;	  /* commit in workspace.git: a copy under way, or one that was cut off */
 	char *prepared;	  /* RFC 3339 */
+	char *exported;	  /* tree that was brought out last; NULL = none was */
+	uint64_t settled; /* session_stamp() when nothing was unexported; 0 = not known */
 	bool untracked;	  /* untracked files went along */
 	bool no_submodules; /* the files of submodules did not */
 	bool repository;  /* the guest was given a repository */
@@ -57,6 +59,7 @@ struct vm_spec {
 	char *renamed_from;    /* a rename under way: this name is still good; else NULL */
 	char *machine_id;      /* 32 hex digits for /etc/machine-id: of a clone; NULL = the image's */
 	struct vm_workspace workspace;
+	struct process_id ephemeral; /* 'vm run --rm' made it: it goes when this has ended; pid 0 = it stays */
 	char *ttl;	       /* stop so long after each start, "8h"; NULL = no limit */
 };
 

@@ -231,9 +231,11 @@ struct fault *vm_op_set(const struct vm_dir *d, const char *verb, const char *st
 	struct fault *f;
 
 	if (!verb) {
-		if (unlinkat(d->fd, VM_OP_FILE, 0) < 0 && errno != ENOENT)
-			return fault_sys(F_SYS, "VM '%s': clearing the operation", d->name);
-		return NULL;
+		if (!unlinkat(d->fd, VM_OP_FILE, 0) || errno == ENOENT)
+			return NULL;
+		if (errno == EISDIR) /* whoever put that there: nothing that is ours can be below it */
+			return tree_remove(d->fd, VM_OP_FILE);
+		return fault_sys(F_SYS, "VM '%s': clearing the operation", d->name);
 	}
 	events_stage(d, stage);
 	op.id = *d->operation ? xstrdup(d->operation) : NULL;

@@ -101,6 +101,7 @@ static struct fault *renew(const struct store *s, struct vm_spec *spec, const ch
 	set_text(&spec->touched, NULL);
 	set_text(&spec->wanted, xstrdup("created"));
 	set_text(&spec->last_error, NULL);
+	process_id_release(&spec->ephemeral); /* it is nobody's but the user's */
 	strings_release(&spec->ports); /* a port of the host has room for one of them */
 	TRY(vm_draw_id(s, spec));
 	set_text(&spec->machine_id, xstrdup(spec->id));

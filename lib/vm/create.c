@@ -207,6 +207,8 @@ static void fill_spec(const struct store *s, const struct config *config,
 		.auto_stop = copy_or_null(w->auto_stop),
 		.ttl = copy_or_null(w->ttl),
 	};
+	if (w->ephemeral && !process_identify(getpid(), &spec->ephemeral))
+		spec->ephemeral = (struct process_id){ 0 };
 	for (size_t i = 0; i < w->n_env; i++)
 		strings_add(&spec->env, w->env[i]);
 	for (size_t i = 0; i < w->n_ports; i++)

@@ -92,6 +92,13 @@ static const struct gc_vm *unreadable(const struct gc *gc)
 
 enum claim { IN_USE, OF_STOPPED, OF_NOBODY, OF_UNREADABLE, FOREIGN, UNKNOWN };
 
+static bool is_ours(const struct gc *gc, const char *path)
+{
+	size_t len = strlen(gc->store->path);
+
+	return !strncmp(path, gc->store->path, len) && path[len] == '/';
+}
+
 static enum claim claim_of(struct gc *gc, const struct gc_thing *t, const struct gc_vm **vm)
 {
 	*vm = NULL;
@@ -100,6 +107,8 @@ static enum claim claim_of(struct gc *gc, const struct gc_thing *t, const struct
 		return t->path && !access(t->path, F_OK) ? IN_USE : FOREIGN;
 	*vm = gc_vm(gc, t->short_id);
 	if (*vm && ((*vm)->running || !(*vm)->settled))
+		return IN_USE;
+	if (!t->tag && !*vm && t->path && !is_ours(gc, t->path) && !access(t->path, F_OK))
 		return IN_USE;
 	if (!t->tag || gc->blind)
 		return UNKNOWN;

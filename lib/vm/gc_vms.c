@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 
 #include "base/cancel.h"
+#include "store/session.h"
 #include "vm/gc.h"
 #include "vmm/jailer.h"
 
-enum finding { FINE, INTERRUPTED, LEFTOVERS, UNDER_WAY, BROKEN };
+enum finding { FINE, INTERRUPTED, LEFTOVERS, UNDER_WAY, BROKEN, ORPHAN };
 
 /* Files that only a VM that runs has. */
 static const char *const running_files[] = { VM_HANDLES_FILE, VM_INITRD_FILE, VM_FORWARD_LOG,
@@ -33,8 +34,13 @@ static enum finding examine(const struct vm *vm, bool running, struct vm_op *op)
 	if (!none) {
 		AUTO_FAULT unsure = process_open(&op->by, &alive);
 
-		return unsure || alive >= 0 ? UNDER_WAY : INTERRUPTED;
+		if (unsure || alive >= 0)
+			return UNDER_WAY;
 	}
+	if (vm_is_orphan(vm))
+		return ORPHAN;
+	if (!none)
+		return INTERRUPTED;
 	if (!running && has_leftovers(vm))
 		return LEFTOVERS;
 	return vm->spec_fault && !running ? BROKEN : FINE;
@@ -54,6 +60,9 @@ static void judge(struct gc_item *item, const struct vm *vm, enum finding what,
 	else if (what == UNDER_WAY)
 		gc_judge(item, "busy", "keep", "'%s' works on it (pid %llu, since %s)", op->verb,
 			 (unsigned long long)op->by.pid, op->since ? op->since : "?");
+	else if (what == ORPHAN)
+		gc_judge(item, "orphaned", "delete", "'vm run --rm' (pid %llu), which made it, was killed",
+			 (unsigned long long)vm->spec.ephemeral.pid);
 	else if (what == LEFTOVERS)
 		gc_judge(item, "stopped", "tear down", "it does not run, but left things behind");
 	else
@@ -63,6 +72,18 @@ static void judge(struct gc_item *item, const struct vm *vm, enum finding what,
 					: "forget the operation",
 			 "'%s' ended at step '%s', begun %s", op->verb ? op->verb : "?",
 			 op->stage ? op->stage : "?", op->since ? op->since : "?");
+}
+
+/* Somebody else may be in it by now. */
+static struct fault *delete_orphan(struct vm *vm)
+{
+	AUTO_LOCK sessions = LOCK_INIT;
+	bool alone = false;
+
+	TRY(session_shut_out(&vm->dir, &sessions, &alone));
+	if (!alone)
+		return fault_new(F_BUSY, "somebody has a session in it");
+	return vm_delete(vm);
 }
 
 /* The VM as it is under its lock: what was seen before may have been dealt with. */
@@ -83,7 +104,9 @@ static struct fault *act(struct gc *gc, const char *name)
 	vm.store = gc->store;
 	running = vm_state(&vm) == VM_RUNNING;
 	what = examine(&vm, running, &op);
-	if (what == LEFTOVERS || (what == INTERRUPTED && !running))
+	if (what == ORPHAN)
+		f = delete_orphan(&vm);
+	else if (what == LEFTOVERS || (what == INTERRUPTED && !running))
 		f = vm_teardown(&vm);
 	else if (what == INTERRUPTED && is_start(&op) && !vm.spec_fault)
 		f = vm_start(&vm, &already);
@@ -110,7 +133,7 @@ static void look_at(struct gc *gc, const char *name)
 	if (what != FINE) {
 		item = gc_add(gc, "vm", name, NULL);
 		judge(item, &vm, what, &op, running);
-		if (!gc->dry_run && (what == INTERRUPTED || what == LEFTOVERS))
+		if (!gc->dry_run && (what == INTERRUPTED || what == LEFTOVERS || what == ORPHAN))
 			gc_done(item, act(gc, name));
 	}
 	record_release(&vm_op_type, &op);

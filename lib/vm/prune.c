@@ -6,6 +6,7 @@
 #include "store/session.h"
 #include "vm/labels.h"
 #include "vm/stats.h"
+#include "vm/workspace_export.h"
 
 static const struct field item_fields[] = {
 	FIELD(struct vm_prune_item, name, FIELD_STRING),
@@ -31,6 +32,8 @@ static bool fits(const struct vm *vm, const struct vm_prune_rule *rule)
 	for (size_t i = 0; i < rule->n_labels; i++)
 		if (!labels_match(&vm->spec.labels, rule->labels[i]))
 			return false;
+	if (vm_is_orphan(vm))
+		return true;
 	if (rule->stale_s < 0)
 		return vm_state(vm) != VM_RUNNING;
 	/* Of a VM without a readable record nobody knows when it was used. */
@@ -88,6 +91,8 @@ struct fault *vm_prune_remove(const struct store *s, const struct config *config
 	TRY(session_shut_out(&vm.dir, &sessions, &alone));
 	if (!alone)
 		return fault_new(F_BUSY, "VM '%s' stays: somebody has a session in it", name);
+	if (!rule->force && !vm_is_orphan(&vm))
+		TRY(vm_ended(&vm, workspace_check_exported(&vm)));
 	size = bytes_of(&vm);
 	TRY(vm_ended(&vm, vm_delete(&vm)));
 	*bytes = size;

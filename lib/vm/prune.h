@@ -6,6 +6,7 @@
 #include "vm/vm.h"
 
 struct vm_prune_rule {
+	bool force; /* also when there are changes in it that were not exported */
 	/* <0: every VM that does not run.  Else only VMs that nobody used for so many seconds, and
 	 * these also when they run, unless a session is open in them. */
 	int64_t stale_s;

@@ -205,6 +205,27 @@ struct fault *vm_need_spec(struct vm *vm)
 			  "Remove it with: banger vm delete %s", vm->dir.name);
 }
 
+bool vm_is_orphan(const struct vm *vm)
+{
+	AUTO_FD pidfd = -1;
+	AUTO_FAULT unsure = NULL;
+
+	if (vm->spec_fault || !vm->spec.ephemeral.pid)
+		return false;
+	unsure = process_open(&vm->spec.ephemeral, &pidfd);
+	return !unsure && pidfd < 0;
+}
+
+struct fault *vm_keep(struct vm *vm)
+{
+	TRY(vm_need_spec(vm));
+	if (!vm->spec.ephemeral.pid)
+		return NULL;
+	process_id_release(&vm->spec.ephemeral);
+	vm->spec.ephemeral = (struct process_id){ 0 };
+	return vm_spec_write(&vm->dir, &vm->spec);
+}
+
 /* Sure only when it is true. */
 static bool is_alive(const struct process_id *id)
 {

@@ -97,6 +97,7 @@ struct vm_create {
 	const char *const *labels; /* "K=V" */
 	size_t n_labels;
 	const char *auto_stop, *ttl; /* durations as text; NULL = none of its own */
+	bool ephemeral; /* it is to go when this process has ended, however that ends */
 };
 
 /*
@@ -144,6 +145,14 @@ struct fault *vm_stop(struct vm *vm, int timeout_ms, enum vm_stopped *how) MUST_
 struct fault *vm_kill(struct vm *vm, int number, enum vm_stopped *how) MUST_CHECK;
 /* vm_delete() - kill, clear leftovers and remove the directory.  @vm is released by it. */
 struct fault *vm_delete(struct vm *vm) MUST_CHECK;
+
+/*
+ * vm_is_orphan() - was it made for a process ('vm run --rm') that has surely ended?  `banger gc` and
+ * 'vm prune' remove it then.
+ */
+bool vm_is_orphan(const struct vm *vm);
+/* vm_keep() - it stays, whatever becomes of that process.  Lock held. */
+struct fault *vm_keep(struct vm *vm) MUST_CHECK;
 
 /* vm_guest_address() - where a running VM's agent is; borrows from @vm. */
 struct guest_address vm_guest_address(const struct vm *vm);

@@ -36,6 +36,23 @@ struct fault *workspace_export_stat(struct workspace_export *x, char **text) MUS
 struct fault *workspace_export_tar(struct workspace_export *x, const char *from, const char *to,
 				   int fd) MUST_CHECK;
 
+/* workspace_export_tree() - the tree that the guest has, as git names it; owned. */
+struct fault *workspace_export_tree(struct workspace_export *x, char **tree) MUST_CHECK;
+
+/*
+ * workspace_settle() - what the guest of VM @name has is on the host: @tree was brought out, or nothing has been
+ * changed yet (NULL).  To be called when our session has ended; others' sessions unsettle it again.  Takes
+ * the VM's lock.  F_BUSY: at worst somebody is asked in vain.
+ */
+struct fault *workspace_settle(const struct store *s, const struct config *config, const char *name,
+			       const char *tree) MUST_CHECK;
+/*
+ * workspace_check_exported() - would anything be lost with @vm, which is locked?  A guest that runs is asked
+ * what it has; of others it is known only that nobody had a session since it was settled.
+ * F_STATE when there are, or may be, changes that were not exported.
+ */
+struct fault *workspace_check_exported(const struct vm *vm) MUST_CHECK;
+
 /*
  * workspace_apply() - make the host's tree what the guest's is.
  * Without @three_way only when the tree is exactly what was sent: F_STATE otherwise, nothing is touched.

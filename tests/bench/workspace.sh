@@ -17,7 +17,7 @@ work=$(mktemp -d)
 export BANGER_STATE_DIR BANGER_RUN_DIR BANGER_IMAGE=debian-bookworm BANGER_MEMORY=1G BANGER_VCPU=2
 cleanup()
 {
-	"$BANGER" vm delete -q dev > /dev/null 2>&1 || true
+	"$BANGER" vm delete -q --force dev > /dev/null 2>&1 || true
 	rm -rf "$BANGER_STATE_DIR" "$BANGER_RUN_DIR" "$work"
 }
 trap cleanup EXIT

@@ -224,7 +224,7 @@ clean()
 	local left
 
 	for name in $("$BANGER" vm list -q); do
-		timeout 60 "$BANGER" vm delete -q "$name" > out 2>&1 || complain "delete: $(cat out)"
+		timeout 60 "$BANGER" vm delete -q --force "$name" > out 2>&1 || complain "delete: $(cat out)"
 	done
 	timeout 60 "$BANGER" gc > out 2>&1 || complain "gc: $(cat out)"
 	! declare -F "after_$op" > /dev/null || "after_$op" > /dev/null 2>&1

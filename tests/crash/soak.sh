@@ -239,7 +239,7 @@ while [ "$SECONDS" -lt "$end" ]; do
 	[ "$bad" -lt 20 ] || break
 done
 for left in $("$BANGER" vm list -q); do
-	timeout 60 "$BANGER" vm delete -q "$left" > out 2>&1 || complain "delete: $(cat out)"
+	timeout 60 "$BANGER" vm delete -q --force "$left" > out 2>&1 || complain "delete: $(cat out)"
 done
 timeout 60 "$BANGER" gc > out 2>&1 || complain "gc: $(cat out)"
 left=$(leaks "$first")

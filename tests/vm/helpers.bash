@@ -30,7 +30,7 @@ vm_teardown()
 	local name
 
 	for name in $("$BANGER" vm list -q 2> /dev/null); do
-		"$BANGER" vm delete -q "$name" > /dev/null 2>&1 || echo "could not delete VM $name" >&2
+		"$BANGER" vm delete -q --force "$name" > /dev/null 2>&1 || echo "could not delete VM $name" >&2
 	done
 	leak_check
 	rm -rf "$BANGER_STATE_DIR" "$BANGER_RUN_DIR"
