@@ -9,6 +9,7 @@
 #include "net/dns_zone.h"
 
 #define RESOLVECTL "resolvectl"
+#define SERVER	   "127.0.0.1:"
 #define WAIT_MS	   10000
 #define OUTPUT_MAX (64u << 10)
 
@@ -95,6 +96,26 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
+/*
+ * A bridge that is somebody else's may have servers, which the whole host may need.  Those on 127.0.0.1 are
+ * what a watcher left that was killed.
+ */
+static struct fault *check_others(const char *bridge)
+{
+	AUTO_BUF servers = BUF_INIT;
+	const char *at;
+
+	TRY(tell_words(&servers, "dns", bridge, NULL));
+	at = strstr(servers.data, "):");
+	for (at = at ? at + 2 : ""; *at; at += strcspn(at, " \n")) {
+		at += strspn(at, " \n");
+		if (*at && strncmp(at, SERVER, strlen(SERVER)) != 0)
+			return fault_new(F_STATE, "bridge '%s' has a DNS server of somebody else, %.*s, which "
+					 "stays", bridge, (int)strcspn(at, " \n"), at);
+	}
+	return NULL;
+}
+
 static struct fault *read_back(const char *bridge, const char *server, const struct strings *domains)
 {
 	AUTO_BUF servers = BUF_INIT, routed = BUF_INIT;
@@ -123,11 +144,12 @@ static struct fault *set_plain(const char *bridge)
 
 struct fault *resolved_route(const char *bridge, const struct subnet *subnet, unsigned int port)
 {
-	AUTO_FREE char *server = xasprintf("127.0.0.1:%u", port);
+	AUTO_FREE char *server = xasprintf(SERVER "%u", port);
 	struct strings domains;
 	struct fault *f;
 
 	TRY(check());
+	TRY(check_others(bridge));
 	routed_domains(subnet, &domains);
 	/* Before the server, so that it is never asked about anything else. */
 	f = set_plain(bridge);

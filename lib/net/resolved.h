@@ -14,7 +14,8 @@
 /*
  * resolved_route() - let questions about VMs go to @port of 127.0.0.1, and read back that they do.
  * Return: NULL; F_MISSING when there is no systemd-resolved; F_TOOL with what it said; F_STATE when it
- * agreed and did not do it; F_TIMEOUT, F_CANCELLED.
+ * agreed and did not do it, or the bridge has other DNS servers, which are not touched; F_TIMEOUT,
+ * F_CANCELLED.
  */
 struct fault *resolved_route(const char *bridge, const struct subnet *subnet,
 			     unsigned int port) MUST_CHECK;

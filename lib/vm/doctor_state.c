@@ -137,8 +137,10 @@ void doctor_space(struct check_report *r, struct doctor_scene *s)
 			   "room gets errors from its disk", space, more);
 	else if (left < SPACE_ENOUGH)
 		check_warn(r, "banger system df", "%s left for machines and images", space);
-	else
+	else if (growth)
 		check_pass(r, "%s left; disks of machines may still grow by %s", space, more);
+	else
+		check_pass(r, "%s left for machines and images", space);
 }
 
 static bool xfs_has_reflinks(int fd)

@@ -151,7 +151,8 @@ verdict()
 	END
 	run -0 env PATH="$PWD/bin:$PATH" unshare -n bash inside "$BANGER"
 	is "$(tail -n 1 log)" "systemd-resolved resolves names of VMs, through bridge 'br-banger'"
-	is "$(cat calls)" "default-route br-banger no
+	is "$(cat calls)" "dns br-banger
+default-route br-banger no
 dnssec br-banger no
 dnsovertls br-banger no
 domain br-banger ~vm ~0.30.172.in-addr.arpa
@@ -159,6 +160,14 @@ dns br-banger 127.0.0.1:5380
 dns br-banger
 domain br-banger
 revert br-banger"
+	echo "Link 2 (br-banger): 192.0.2.53 192.0.2.54" > kept.dns
+	rm calls
+	run -0 env PATH="$PWD/bin:$PATH" unshare -n bash inside "$BANGER"
+	is "$(tail -n 1 log)" "programs that ask systemd-resolved do not find names of VMs: bridge 'br-banger' has a DNS server of somebody else, 192.0.2.53, which stays"
+	is "$(uniq calls)" "dns br-banger"
+	echo "Link 2 (br-banger): 127.0.0.1:999" > kept.dns # of a watcher that was killed
+	run -0 env PATH="$PWD/bin:$PATH" unshare -n bash inside "$BANGER"
+	is "$(tail -n 1 log)" "systemd-resolved resolves names of VMs, through bridge 'br-banger'"
 	touch forgets
 	run -0 env PATH="$PWD/bin:$PATH" unshare -n bash inside "$BANGER"
 	is "$(tail -n 1 log)" "programs that ask systemd-resolved do not find names of VMs: systemd-resolved was told to ask 127.0.0.1:5380 about bridge 'br-banger' and does not"

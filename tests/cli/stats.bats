@@ -140,6 +140,12 @@ ports_answer()
 	"$BANGER" vm wait a --for agent
 	"$BANGER" top > /dev/null
 	"$BANGER" ps > /dev/null
+	"$BANGER" vm ping a > /dev/null
+	for looking in "vm show a" "vm events a" "vm logs a" "vm stats --history a" "doctor -q" "system df" "net status" \
+		"gc --dry-run" "vm prune --dry-run" "ssh-config" "internal complete -- vm show"; do
+		# shellcheck disable=SC2086 # several words
+		"$BANGER" $looking > /dev/null || [ "$looking" = "doctor -q" ]
+	done
 	is "$(files)" "$before"
 	# And where nothing can be written at all.
 	if [ "$(id -u)" -eq 0 ] && unshare -m true 2> /dev/null; then
