@@ -163,7 +163,7 @@ static struct fault *delete_all(struct invocation *inv, const struct strings *na
 		AUTO_VM vm = VM_INIT;
 
 		TRY(vm_lock(&inv->store, &inv->config, &inv->progress, names->v[i], "delete", &vm));
-		TRY(vm_delete(&vm));
+		TRY(vm_ended(&vm, vm_delete(&vm)));
 	}
 	return NULL;
 }

@@ -65,23 +65,29 @@ static struct fault *serve_here(struct invocation *inv, const char *name,
 
 /* --------------------------------------------------------------------------------- background */
 
+static struct fault *start_detached(struct vm *vm, const struct strings *specs, struct strings *lines)
+{
+	struct process_id id = { 0 };
+	bool running = false;
+
+	TRY(vm_need_spec(vm));
+	TRY(vm_find_process(vm, &running, &id));
+	process_id_release(&id);
+	if (!running)
+		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
+				  "Start it with: banger vm start %s", vm->dir.name);
+	return forward_start(vm, specs, lines);
+}
+
 static struct fault *serve_detached(struct invocation *inv, const char *name,
 				    const struct strings *specs)
 {
 	struct strings lines = { 0 };
-	struct process_id id = { 0 };
 	AUTO_VM vm = VM_INIT;
-	bool running = false;
 	struct fault *f;
 
 	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, "forward", &vm));
-	TRY(vm_need_spec(&vm));
-	TRY(vm_find_process(&vm, &running, &id));
-	process_id_release(&id);
-	if (!running)
-		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", name),
-				  "Start it with: banger vm start %s", name);
-	f = forward_start(&vm, specs, &lines);
+	f = vm_ended(&vm, start_detached(&vm, specs, &lines));
 	if (!f && !inv->quiet)
 		f = print_lines(&lines);
 	strings_release(&lines);
@@ -94,7 +100,7 @@ static struct fault *stop_all(struct invocation *inv, const char *name)
 	unsigned int n;
 
 	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, "forward", &vm));
-	TRY(forward_stop(&vm, &n));
+	TRY(vm_ended(&vm, forward_stop(&vm, &n)));
 	if (!inv->quiet)
 		printf("%s: %s\n", name,
 		       n ? "its ports are not forwarded any more" : "no ports were forwarded");

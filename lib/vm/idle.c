@@ -159,30 +159,35 @@ static struct fault *stop(struct vm *vm)
 	return vm_spec_write(&vm->dir, &vm->spec);
 }
 
-struct fault *vm_auto_stop(const struct store *s, const struct config *config, const char *name,
-			   int64_t mono_ms, int64_t wall_ms, enum idle_verdict *verdict)
+static struct fault *judge_and_stop(struct vm *vm, int64_t mono_ms, int64_t wall_ms,
+				    enum idle_verdict *verdict)
 {
-	struct idle_limits limits = idle_limits_from(config);
-	struct store at_once = *s; /* borrowed */
-	AUTO_VM vm = VM_INIT;
+	struct idle_limits limits = idle_limits_from(vm->config);
 	AUTO_LOCK sessions = LOCK_INIT;
 	struct stats_head head;
 	struct idle_look look;
 	bool alone = false;
 
+	TRY(vm_need_spec(vm));
+	TRY(idle_look_at(vm, mono_ms, wall_ms, &look));
+	stats_ring_head(&vm->dir, &head);
+	TRY(session_shut_out(&vm->dir, &sessions, &alone));
+	look.session = !alone;
+	look.touched_s = (int64_t)session_last(&vm->dir);
+	idle_note(&head, &look, &limits);
+	*verdict = idle_verdict(&vm->spec, vm->config, idle_ms(&head), look.age_ms);
+	return *verdict == IDLE_STAYS ? NULL : stop(vm);
+}
+
+struct fault *vm_auto_stop(const struct store *s, const struct config *config, const char *name,
+			   int64_t mono_ms, int64_t wall_ms, enum idle_verdict *verdict)
+{
+	struct store at_once = *s; /* borrowed */
+	AUTO_VM vm = VM_INIT;
+
 	*verdict = IDLE_STAYS;
 	at_once.wait_ms = 0;
 	TRY(vm_lock(&at_once, config, NULL, name, "auto-stop", &vm));
 	vm.store = s;
-	TRY(vm_need_spec(&vm));
-	TRY(idle_look_at(&vm, mono_ms, wall_ms, &look));
-	stats_ring_head(&vm.dir, &head);
-	TRY(session_shut_out(&vm.dir, &sessions, &alone));
-	look.session = !alone;
-	look.touched_s = (int64_t)session_last(&vm.dir);
-	idle_note(&head, &look, &limits);
-	*verdict = idle_verdict(&vm.spec, config, idle_ms(&head), look.age_ms);
-	if (*verdict == IDLE_STAYS)
-		return NULL;
-	return stop(&vm);
+	return vm_ended(&vm, judge_and_stop(&vm, mono_ms, wall_ms, verdict));
 }

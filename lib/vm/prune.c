@@ -74,27 +74,34 @@ struct fault *vm_prune_find(const struct store *s, const struct config *config,
 	return NULL;
 }
 
+/* The VM is as it is under its lock. */
+static struct fault *remove_locked(struct vm *vm, const struct vm_prune_rule *rule)
+{
+	AUTO_LOCK sessions = LOCK_INIT;
+	bool alone = false;
+
+	if (!fits(vm, rule))
+		return fault_new(F_STATE, "VM '%s' is in use again and stays", vm->dir.name);
+	TRY(session_shut_out(&vm->dir, &sessions, &alone));
+	if (!alone)
+		return fault_new(F_BUSY, "VM '%s' stays: somebody has a session in it", vm->dir.name);
+	if (!rule->force && !vm_is_orphan(vm))
+		TRY(workspace_check_exported(vm));
+	return vm_delete(vm);
+}
+
 struct fault *vm_prune_remove(const struct store *s, const struct config *config,
 			      const struct vm_prune_rule *rule, const char *name, uint64_t *bytes)
 {
 	struct store at_once = *s; /* borrowed: whoever works on a VM needs it */
 	AUTO_VM vm = VM_INIT;
-	AUTO_LOCK sessions = LOCK_INIT;
-	bool alone = false;
 	uint64_t size;
 
 	at_once.wait_ms = 0;
 	TRY(vm_lock(&at_once, config, NULL, name, "prune", &vm));
 	vm.store = s;
-	if (!fits(&vm, rule))
-		return fault_new(F_STATE, "VM '%s' is in use again and stays", name);
-	TRY(session_shut_out(&vm.dir, &sessions, &alone));
-	if (!alone)
-		return fault_new(F_BUSY, "VM '%s' stays: somebody has a session in it", name);
-	if (!rule->force && !vm_is_orphan(&vm))
-		TRY(vm_ended(&vm, workspace_check_exported(&vm)));
 	size = bytes_of(&vm);
-	TRY(vm_ended(&vm, vm_delete(&vm)));
+	TRY(vm_ended(&vm, remove_locked(&vm, rule)));
 	*bytes = size;
 	return NULL;
 }

@@ -172,26 +172,12 @@ struct fault *vm_lock(const struct store *s, const struct config *config,
 	return NULL;
 }
 
-/* What the user can tell from the sentence alone needs no number. */
-static bool is_refusal(enum fault_kind kind)
-{
-	static const enum fault_kind refusals[] = {
-		F_USAGE, F_INVALID, F_NOT_FOUND, F_EXISTS, F_AMBIGUOUS, F_BUSY,
-		F_STATE, F_NEWER,   F_MISSING,	 F_UNSUPPORTED, F_CANCELLED,
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
-		if (refusals[i] == kind)
-			return true;
-	return false;
-}
-
 struct fault *vm_ended(struct vm *vm, struct fault *f)
 {
 	AUTO_FREE char *operation = xstrdup(vm->dir.operation);
 
 	events_end(&vm->dir, f);
-	if (!f || !*operation || is_refusal(fault_kind(f)))
+	if (!f || !*operation)
 		return f;
 	return fault_suffix(f, " (operation %s)", operation);
 }

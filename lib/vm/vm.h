@@ -59,7 +59,7 @@ struct fault *vm_lock(const struct store *s, const struct config *config,
 		      struct vm *vm) MUST_CHECK;
 /*
  * vm_ended() - the operation on a VM that is locked has ended with @f (stolen; NULL = well): it is noted for
- * 'vm events'.  Return: @f; where it is no plain refusal its message ends with the operation's id.
+ * 'vm events'.  Return: @f; its message ends with the operation's id, by which 'vm events' has it, too.
  */
 struct fault *vm_ended(struct vm *vm, struct fault *f) MUST_CHECK;
 /* vm_need_spec() - the fault that reading spec.json gave; the VM keeps a copy. */

@@ -77,7 +77,7 @@ static struct fault *write_record(struct workspace *ws, const struct vm_workspac
 	vm.spec.workspace.untracked = w->untracked;
 	vm.spec.workspace.no_submodules = w->no_submodules;
 	vm.spec.workspace.repository = w->repository;
-	return vm_spec_write(&vm.dir, &vm.spec);
+	return vm_ended(&vm, vm_spec_write(&vm.dir, &vm.spec));
 }
 
 struct workspace_wish workspace_wish_of(const struct vm_spec *spec)

@@ -28,7 +28,7 @@ struct fault *workspace_settle(const struct store *s, const struct config *confi
 		vm.spec.workspace.exported = xstrdup(tree);
 	}
 	vm.spec.workspace.settled = session_is_open(&vm.dir) ? 0 : session_stamp(&vm.dir);
-	return vm_spec_write(&vm.dir, &vm.spec);
+	return vm_ended(&vm, vm_spec_write(&vm.dir, &vm.spec));
 }
 
 /* ------------------------------------------------------------------------------------ checking */

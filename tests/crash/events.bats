@@ -25,8 +25,16 @@ teardown() { teardown_stub; }
 	[[ $output =~ \(operation\ ([0-9a-f]{8})\) ]]
 	id=${BASH_REMATCH[1]}
 	is "$("$BANGER" vm events a --json | jq -r "select(.operation == \"$id\" and .event == \"fault\") | .verb")" start
-	run "$BANGER" vm set a --memory 1M
-	has_not "$output" "(operation"
+	# Also of what is only refused, and by every verb.
+	for verb in "set a --memory 1M" "rename a a" "clone a a" "forward --detach a 8080:80" "reset --force a"; do
+		[ "$verb" != "reset --force a" ] || rm state/images/small/rootfs.ext4
+		# shellcheck disable=SC2086 # words
+		run "$BANGER" vm $verb
+		is "$status" 1
+		[[ ${lines[0]} =~ \(operation\ ([0-9a-f]{8})\)$ ]] || { echo "$verb: $output"; return 1; }
+		is "$("$BANGER" vm events a --json |
+			jq -r "select(.operation == \"${BASH_REMATCH[1]}\" and .event == \"fault\") | .verb")" "${verb%% *}"
+	done
 }
 
 @test "the file is bounded, and garbage in it is left out" {
