@@ -218,7 +218,10 @@ for suite in "$@"; do
 	cli-asan) run_bats cli-asan cli "$build/asan/banger" 240 1200 ;;
 	crash) run_crash ;;
 	vm) run_bats vm vm "$build/banger" 600 1800 ;;
-	lab) BANGER=$top/$build/banger run_tap lab 1500 tests/lab/run.sh ;;
+	lab) # with a real Firecracker the tests of vm run once more
+		LAB_LIMIT=$([ -n "$LAB_FIRECRACKER" ] && echo 5400 || echo 1400)
+		LAB_LIMIT=$LAB_LIMIT BANGER=$top/$build/banger run_tap lab $((LAB_LIMIT + 100)) tests/lab/run.sh
+		;;
 	*)
 		echo "run.sh: there is no suite '$suite'" >&2
 		exit 2

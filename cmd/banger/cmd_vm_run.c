@@ -263,8 +263,14 @@ static struct fault *bring_up(struct run *r, struct vm_create *wanted, struct gu
 static struct fault *use(struct run *r, struct guest *guest)
 {
 	struct guest_status status = { 0 };
+	struct fault *f = session_run(&r->session, guest, &status);
 
-	TRY(session_run(&r->session, guest, &status));
+	if (f) {
+		AUTO_VM vm = VM_INIT;
+		AUTO_FAULT absent = vm_open(&r->inv->store, &r->inv->config, r->name, &vm);
+
+		return absent ? f : fault_wrap(vm_explain(&vm, f), "VM '%s'", r->name);
+	}
 	phase_done(&r->timing, "command");
 	r->inv->status = session_status(r->inv, &r->session, &status);
 	return NULL;
@@ -514,7 +520,7 @@ static struct fault *exec_in(struct invocation *inv, const char *name, struct se
 	guest_close(guest);
 	if (!f)
 		inv->status = session_status(inv, s, &status);
-	return fault_wrap(f, "VM '%s'", name);
+	return fault_wrap(vm_explain(&vm, f), "VM '%s'", name);
 }
 
 static struct fault *exec_run(struct invocation *inv)

@@ -20,6 +20,7 @@
 #define VM_CONSOLE_OLD_FILE "console.old"
 #define VM_LOG_FILE	"vmm.log"
 #define VM_METRICS_FILE "metrics.jsonl"
+#define VM_METRICS_TOTAL_FILE "metrics.total"
 #define VM_WORK_FILE	"work.ext4"
 #define VM_ROOT_FILE	"root.img"
 #define VM_COW_FILE	"root.cow"

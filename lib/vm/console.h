@@ -6,6 +6,9 @@
  * pipe, and a small process of its own for each VM, the keeper, puts that into console.log.  When
  * that is full it becomes console.old, and a new one begins.  The keeper ends when the VMM has closed
  * the pipe; it holds nothing else, so it may be killed at any time: the guest goes on unheard.
+ *
+ * As it is there anyway, it also ends a VMM whose guest has halted (under Firecracker a guest cannot turn
+ * its machine off, a processor that stands still is all there is), and has the VMM's files tidied.
  */
 #ifndef BANGER_VM_CONSOLE_H
 #define BANGER_VM_CONSOLE_H
@@ -28,5 +31,16 @@ struct fault *console_end(const struct process_id *keeper) MUST_CHECK;
 
 /* console_keep() - be the keeper of the VM in directory @path until @in ends. */
 struct fault *console_keep(const char *path, int in) MUST_CHECK;
+
+struct halt_scan {
+	char line[128]; /* the one that has not ended yet, as far as it matters */
+	size_t len;
+	bool seen;
+};
+/*
+ * halt_seen() - is the last line, after the @len bytes at @data came too, what a kernel says that has
+ * halted?  @scan: zeroed at first.
+ */
+bool halt_seen(struct halt_scan *scan, const char *data, size_t len);
 
 #endif

@@ -15,6 +15,7 @@
 #include "vm/peers.h"
 
 #define PANIC_TAIL 16384 /* bytes at the end of the console that are searched */
+#define CONSOLE_WAIT_MS 1000
 
 void vm_release(struct vm *vm)
 {
@@ -327,6 +328,32 @@ static struct fault *tell_panic(const struct vm *vm, struct fault *f)
 	return fault_attach(f, fault_new(F_GUEST, "on its console: %s", shown.data));
 }
 
+static bool wait_gone(const struct process_id *id)
+{
+	AUTO_FD pidfd = -1;
+	bool gone = false;
+	AUTO_FAULT unsure = process_open(id, &pidfd);
+
+	if (!unsure && pidfd >= 0)
+		unsure = process_wait_gone(pidfd, CONSOLE_WAIT_MS, &gone);
+	return !unsure && (pidfd < 0 || gone);
+}
+
+/* With the VMM the keeper of the console ends, as soon as it has written all. */
+static void await_console(const struct vm *vm)
+{
+	if (vm->handles.vmm.pid && vm->handles.console.pid && wait_gone(&vm->handles.vmm))
+		wait_gone(&vm->handles.console);
+}
+
+struct fault *vm_explain(const struct vm *vm, struct fault *f)
+{
+	if (!f || fault_kind(f) != F_GUEST)
+		return f;
+	await_console(vm);
+	return tell_panic(vm, f);
+}
+
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 {
 	struct guest_address address = vm_guest_address(vm);
@@ -345,8 +372,7 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 		f = guest_connect(&address, wait_ms, still_alive, &id, guest);
 	}
 	process_id_release(&id);
-	if (f && fault_kind(f) == F_GUEST)
-		f = tell_panic(vm, f);
+	f = vm_explain(vm, f);
 	if (f && fault_kind(f) != F_CANCELLED)
 		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
 			       "See what the guest printed with: banger vm logs %s", vm->dir.name);

@@ -167,6 +167,9 @@ struct fault *vm_touch(struct vm *vm) MUST_CHECK;
  */
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
 
+/* vm_explain() - add the reason of a guest that went away, F_GUEST, when its console has one: a panic. */
+struct fault *vm_explain(const struct vm *vm, struct fault *f) MUST_CHECK;
+
 /* vm_teardown() - undo every start step, whatever is there; never stops early. Lock held. */
 struct fault *vm_teardown(struct vm *vm) MUST_CHECK;
 

@@ -185,6 +185,18 @@ static struct fault *make_file(const char *path, int *fd)
 	return *fd < 0 ? fault_sys(F_SYS, "creating '%s'", path) : NULL;
 }
 
+/* The last start's, and what was summed up of it. */
+static struct fault *make_metrics(const char *path)
+{
+	AUTO_FREE char *total = xasprintf("%.*s/" VM_METRICS_TOTAL_FILE,
+					  (int)(strrchr(path, '/') - path), path);
+	AUTO_FD fd = -1;
+
+	if (unlink(total) < 0 && errno != ENOENT)
+		return fault_sys(F_SYS, "removing '%s'", total);
+	return make_file(path, &fd);
+}
+
 static struct fault *tail_of(const char *path)
 {
 	AUTO_FD fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -216,13 +228,12 @@ static struct fault *prepare(const struct vmm_choice *choice, const struct vmm_m
 			     struct attempt *a)
 {
 	AUTO_FD log = -1;
-	AUTO_FD metrics = -1;
 	AUTO_FREE char *program = realpath(choice->program, NULL);
 	const char *const args[] = { choice->program, "--api-sock", a->api, "--id", m->id,
 				     "--log-path", m->log_path, "--level", "Info" };
 
 	TRY(make_file(m->log_path, &log));
-	TRY(make_file(m->metrics_path, &metrics));
+	TRY(make_metrics(m->metrics_path));
 	if (choice->jailer && program) {
 		TRY(jail_make(m, program, &a->jail));
 		jail_arguments(&a->jail, m, choice->jailer, program, &a->args);
@@ -397,14 +408,17 @@ static bool take_thread(void *context, pid_t thread, const char *name)
 
 static struct fault *stats(const char *run_dir, int wait_ms, struct vmm_stats *out)
 {
-	AUTO_FREE char *path = in_dir(run_dir, "vm/" VM_METRICS_FILE);
+	AUTO_FREE char *path = in_dir(run_dir, "vm");
+	AUTO_FD vm_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct process_id process = { 0 };
 	bool found;
 
 	*out = (struct vmm_stats){ .n_blocks = 0 };
+	if (vm_dir < 0)
+		return fault_sys(F_SYS, "opening '%s'", path);
 	TRY(tell(run_dir, "PUT", "/actions", "{\"action_type\":\"FlushMetrics\"}", wait_ms,
 		 "to write its metrics"));
-	TRY(fc_metrics_read(path, out));
+	TRY(fc_metrics_read(vm_dir, out));
 	TRY(find(run_dir, NULL, &found, &process));
 	if (found)
 		fault_free(usage_threads((pid_t)process.pid, take_thread, out));
@@ -419,6 +433,7 @@ const struct vmm_driver vmm_firecracker = {
 	.find = find,
 	.launch = launch,
 	.clean = jail_remove,
+	.tidy = fc_metrics_fold,
 	.power_button = power_button,
 	.stats = stats,
 	.grow_disk = grow_disk,

@@ -20,9 +20,16 @@ struct fault *fc_version_check(const char *said) MUST_CHECK;
 struct fault *fc_clear_socket(const char *path) MUST_CHECK;
 
 /*
- * fc_metrics_read() - the disks' counters out of the metrics file at @path.  Each line has what came
- * since the line before, so all are summed; a line that is cut or broken is left out.  F_SYS.
+ * fc_metrics_read() - the disks' counters of the VM in directory @vm_dir (borrowed).  Each line of the
+ * metrics file has what came since the line before, so all are summed; a line that is cut or broken is
+ * left out.  F_SYS, F_UNSUPPORTED, F_CORRUPT.
  */
-struct fault *fc_metrics_read(const char *path, struct vmm_stats *out) MUST_CHECK;
+struct fault *fc_metrics_read(int vm_dir, struct vmm_stats *out) MUST_CHECK;
+
+/*
+ * fc_metrics_fold() - put the sum of the lines so far into the file beside it when they are many, and
+ * give the room of those that were summed up before back.  One caller at a time.  No metrics: success.
+ */
+struct fault *fc_metrics_fold(int vm_dir) MUST_CHECK;
 
 #endif

@@ -83,6 +83,16 @@ struct fault *vmm_clean(int vm_dir)
 	return f;
 }
 
+struct fault *vmm_tidy(int vm_dir)
+{
+	struct fault *f = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (drivers[i]->tidy)
+			f = fault_attach(f, drivers[i]->tidy(vm_dir));
+	return f;
+}
+
 uid_t vmm_owner(const struct vmm_choice *choice, const char *id)
 {
 	return choice->jailer ? jailer_uid(id) : geteuid();

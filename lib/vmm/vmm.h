@@ -110,6 +110,9 @@ struct vmm_driver {
 	/* clean() - remove what launch() made in the VM's directory @vm_dir (a borrowed descriptor) once
 	 * the process has gone.  Absent is success.  NULL = nothing to do. */
 	struct fault *(*clean)(int vm_dir);
+	/* tidy() - now and then while it runs: keep what it writes to the VM's directory within bounds.
+	 * NULL = nothing to do. */
+	struct fault *(*tidy)(int vm_dir);
 	/* power_button() - ask the guest politely through virtual hardware. */
 	struct fault *(*power_button)(const char *run_dir);
 	/* stats() - ask the running VMM, waiting at most @wait_ms.  NULL = the driver cannot. */
@@ -146,6 +149,8 @@ struct fault *vmm_find_process(const char *name, const char *run_dir, const char
 
 /* vmm_clean() - clean() of all drivers, as it may not be known any more which one it was. */
 struct fault *vmm_clean(int vm_dir) MUST_CHECK;
+/* vmm_tidy() - tidy() of all drivers. */
+struct fault *vmm_tidy(int vm_dir) MUST_CHECK;
 /* vmm_owner() - the user that the VMM of the VM with @id will run as: who has to own its tap. */
 uid_t vmm_owner(const struct vmm_choice *choice, const char *id);
 

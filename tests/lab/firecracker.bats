@@ -199,3 +199,8 @@ ended()
 	[[ "$output" == *"others than root can write '/opt/loose/firecracker'"* ]]
 	rm -rf /opt/loose
 }
+
+@test "the end-to-end suite of tests/vm follows, on a real Firecracker" {
+	need_real
+	[ -d "$VM_TESTS_FIXTURE/images/busybox" ]
+}

@@ -20,7 +20,7 @@ trap cleanup EXIT
 
 in_lab()
 {
-	"$BANGER" vm exec --timeout 20m "$name" -- "$@"
+	"$BANGER" vm exec --timeout "${LAB_LIMIT:-1400}s" "$name" -- "$@"
 }
 
 "$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --vmm qemu --net user --memory 3G --vcpu 2 > /dev/null
@@ -37,14 +37,24 @@ if [ -n "$firecracker" ]; then
 		"$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
 fi
 tar -cf - tests/lab tests/vm | "$BANGER" vm exec -i "$name" -- tar -C /root -xf -
+# With a real one the end-to-end tests run on it as well, on images that are as outside.
+e2e=
+if [ -n "$firecracker" ]; then
+	tar -C "$BANGER_STATE_DIR" -cSf - version kernels/debian-12 images/busybox images/busybox-init images/entry |
+		"$BANGER" vm exec -i "$name" -- sh -c 'mkdir -m 0700 /var/lib/e2e && tar -C /var/lib/e2e -xf -'
+	for file in ${LAB_E2E-run exec life agent cp network}; do
+		e2e="$e2e tests/vm/$file.bats"
+	done
+fi
 if [ "${1:-}" = --shell ]; then
 	"$BANGER" vm exec -it "$name"
 	exit 0
 fi
 status=0
 # shellcheck disable=SC2016 # for the lab's shell
-in_lab sh -c 'cd /root && tests/lab/world.sh | sort > /run/lab-world && LAB_WORLD=/run/lab-world \
-	BANGER=/usr/local/bin/banger BATS_TEST_TIMEOUT=300 bats --formatter tap tests/lab' || status=$?
+in_lab sh -c 'cd /root && tests/lab/world.sh | sort > /run/lab-world && LAB_WORLD=/run/lab-world BANGER=/usr/local/bin/banger \
+	BATS_TEST_TIMEOUT=300 VM_TESTS_VMM=firecracker VM_TESTS_FIXTURE=/var/lib/e2e LAB_MANY=$2 \
+	bats --formatter tap tests/lab/[!z]*.bats $1 tests/lab/zz_world.bats' sh "$e2e" "${LAB_MANY:-50}" || status=$?
 # The system's own log comes back too; it helps when something failed inside.
 mkdir -p build/test-logs
 in_lab journalctl -b --no-pager > build/test-logs/lab-journal.log 2>&1 || true

@@ -7,6 +7,8 @@
  *
  *	exit N       ends with status N
  *	echo WORD... prints the words
+ *	lie          has the console say that the kernel has halted
+ *	halt         the same, and nobody answers any more
  *
  * STUB_FC_REQUESTS=FILE  gets a line for each request, and "connection" for each connection
  * STUB_FC_BROKEN=PATH    requests for PATH get the error that is no JSON
@@ -38,7 +40,7 @@ struct client {
 
 static struct client api[API_CLIENTS], agent[AGENT_CLIENTS];
 static int api_socket = -1, vsock_socket = -1;
-static bool started, has_kernel, has_metrics;
+static bool started, halted, has_kernel, has_metrics;
 static char *drives; /* JSON of what /vm/config has, owned */
 static unsigned int next_port = FIRST_PORT;
 
@@ -308,6 +310,10 @@ static void run_command(struct client *c, const struct frame_exec *e, struct buf
 	frame_add_u32(out, FRAME_STARTED, 1);
 	if (e->argv.n > 1 && !strcmp(e->argv.v[0], "exit"))
 		status = (uint32_t)strtoul(e->argv.v[1], NULL, 10);
+	halted = e->argv.n && !strcmp(e->argv.v[0], "halt");
+	if ((halted || (e->argv.n && !strcmp(e->argv.v[0], "lie"))) &&
+	    (printf("[    1.000000] reboot: System halted\r\n") < 0 || fflush(stdout)))
+		exit(1);
 	for (size_t i = 1; i < e->argv.n && !strcmp(e->argv.v[0], "echo"); i++) {
 		frame_add(out, FRAME_STDOUT, 0, e->argv.v[i], strlen(e->argv.v[i]));
 		frame_add(out, FRAME_STDOUT, 0, "\n", 1);
@@ -362,7 +368,7 @@ static void on_agent(struct client *c)
 	struct frame f;
 	size_t used;
 
-	if (getenv("STUB_FC_SILENT"))
+	if (halted || getenv("STUB_FC_SILENT"))
 		return;
 	if (!c->greeted)
 		on_connect_line(c);

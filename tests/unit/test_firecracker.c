@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "base/unix_socket.h"
 #include "guest/client.h"
+#include "store/vm_store.h"
 #include "vmm/firecracker.h"
 #include "vmm/firecracker_api.h"
 #include "vmm/jailer.h"
@@ -618,6 +619,7 @@ static void versions(void **state)
 static void metrics_are_sums_of_all_lines(void **state)
 {
 	struct vmm_stats stats = { 0 };
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD fd = open(metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	static const char text[] =
 		"{\"block_disk0\":{\"read_bytes\":5,\"read_count\":1},\"block_disk1\":{\"write_bytes\":7}}\n"
@@ -627,7 +629,7 @@ static void metrics_are_sums_of_all_lines(void **state)
 
 	(void)state;
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-	must(fc_metrics_read(metrics, &stats));
+	must(fc_metrics_read(dir, &stats));
 	assert_int_equal(stats.n_blocks, 2);
 	assert_string_equal(stats.blocks[0].device, "disk0");
 	assert_int_equal(stats.blocks[0].read_bytes, 8);
@@ -645,9 +647,15 @@ static void metrics_of_a_real_machine(void **state)
 		{ "disk2", 148480, 0, 37, 0 },
 	};
 	struct vmm_stats stats = { 0 };
+	AUTO_FD from = open("tests/unit/data/firecracker-metrics.jsonl", O_RDONLY | O_CLOEXEC);
+	AUTO_FD to = open(metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_BUF text = BUF_INIT;
 
 	(void)state;
-	must(fc_metrics_read("tests/unit/data/firecracker-metrics.jsonl", &stats));
+	must(file_read_fd(from, MIB, "metrics", &text));
+	must(file_write_all(to, text.data, text.len, "metrics"));
+	must(fc_metrics_read(dir, &stats));
 	assert_int_equal(stats.n_blocks, ARRAY_LEN(expected));
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
 		assert_string_equal(stats.blocks[i].device, expected[i].device);
@@ -661,14 +669,58 @@ static void metrics_of_a_real_machine(void **state)
 static void metrics_that_cannot_be_read_have_a_reason(void **state)
 {
 	struct vmm_stats stats = { 0 };
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD fd = -1;
 
 	(void)state;
-	expect_fault(fc_metrics_read("/does/not/exist", &stats), F_SYS, "No such file or directory");
+	expect_fault(fc_metrics_read(dir, &stats), F_SYS, "No such file or directory");
 	fd = open(metrics, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(ftruncate(fd, 1 << 30), 0);
-	expect_fault(fc_metrics_read(metrics, &stats), F_UNSUPPORTED, "too long to be summed");
+	expect_fault(fc_metrics_read(dir, &stats), F_UNSUPPORTED, "too long to be summed");
 	assert_int_equal(stats.n_blocks, 0);
+}
+
+/* Line upon line as Firecracker writes them: at its own position, whatever happens to the file. */
+static void write_lines(int fd, size_t n)
+{
+	AUTO_BUF line = BUF_INIT;
+
+	buf_adds(&line, "{\"block_disk0\":{\"read_bytes\":2,\"read_count\":1},\"pad\":\"");
+	for (size_t i = 0; i < 8000; i++)
+		buf_addc(&line, 'x');
+	buf_adds(&line, "\"}\n");
+	while (n--)
+		must(file_write_all(fd, line.data, line.len, "metrics"));
+}
+
+static void metrics_stay_within_bounds_and_no_count_is_lost(void **state)
+{
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD fd = open(metrics, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct vmm_stats stats = { 0 };
+	struct stat st;
+	AUTO_FREE char *total = xasprintf("%s/" VM_METRICS_TOTAL_FILE, top);
+	uint64_t lines = 0;
+
+	(void)state;
+	must(fc_metrics_fold(dir));
+	assert_int_equal(access(total, F_OK), -1); /* too little to be worth it */
+	for (size_t i = 0; i < 20; i++) {
+		write_lines(fd, 140);
+		lines += 140;
+		must(fc_metrics_fold(dir));
+		stats = (struct vmm_stats){ 0 };
+		must(fc_metrics_read(dir, &stats));
+		assert_int_equal(stats.blocks[0].reads, lines);
+		assert_int_equal(stats.blocks[0].read_bytes, 2 * lines);
+	}
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_size > 20 * 140 * 8000);
+	assert_true(st.st_blocks * 512 < 4 << 20);
+	/* A sum that is damaged is said to be. */
+	AUTO_FD broken = open(total, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	must(file_write_all(broken, "{\"offset\":-1}", 13, "total"));
+	expect_fault(fc_metrics_read(dir, &stats), F_CORRUPT, "offset");
 }
 
 int main(void)
@@ -688,8 +740,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_jail_has_links_and_is_removed_without_following_any,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_are_sums_of_all_lines, setup, teardown),
-		cmocka_unit_test(metrics_of_a_real_machine),
+		cmocka_unit_test_setup_teardown(metrics_of_a_real_machine, setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_that_cannot_be_read_have_a_reason, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(metrics_stay_within_bounds_and_no_count_is_lost, setup,
 						teardown),
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(versions),

@@ -5,9 +5,16 @@
 
 bats_require_minimum_version 1.5.0
 
+# In the lab the same tests run on another driver: VM_TESTS_VMM names it, VM_TESTS_FIXTURE the fixtures that were
+# brought along (tests/lab/run.sh).
+
 # Call from setup_file; "--debian" as argument when a systemd image is needed.
 vm_setup_file()
 {
+	if [ -n "${VM_TESTS_FIXTURE:-}" ]; then
+		export FIXTURE=$VM_TESTS_FIXTURE
+		return
+	fi
 	command -v qemu-system-x86_64 > /dev/null || skip "qemu-system-x86_64 is not installed"
 	FIXTURE=$("$BATS_TEST_DIRNAME/fixture.sh" "$@") || { echo "making the fixtures failed" >&2; return 1; }
 	export FIXTURE
@@ -20,6 +27,10 @@ vm_setup()
 	BANGER_RUN_DIR=$(mktemp -d /tmp/bgr.XXXXXX)
 	export BANGER_STATE_DIR BANGER_RUN_DIR
 	export BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1 BANGER_NET=user
+	if [ -n "${VM_TESTS_VMM:-}" ]; then
+		export BANGER_VMM=$VM_TESTS_VMM
+		[ "$BANGER_VMM" != firecracker ] || export BANGER_NET=none # it has no network for ordinary users
+	fi
 	chmod 0700 "$BANGER_STATE_DIR"
 	cp -al "$FIXTURE/version" "$FIXTURE/kernels" "$FIXTURE/images" "$BANGER_STATE_DIR/"
 	world > "$BATS_TEST_TMPDIR/world.before"
@@ -52,6 +63,7 @@ world()
 processes()
 {
 	pgrep -a -f -- "$BANGER_RUN_DIR|$BANGER_STATE_DIR" | cut -c 1-200 || true
+	[ -z "${VM_TESTS_VMM:-}" ] || pgrep -a -x firecracker || true
 }
 
 leak_check()
@@ -64,6 +76,12 @@ leak_check()
 	[ -z "$left" ] || { echo "files left in vms/: $left" >&2; return 1; }
 	left=$(find "$BANGER_STATE_DIR/images" "$BANGER_STATE_DIR/kernels" -name '.*' 2> /dev/null)
 	[ -z "$left" ] || { echo "files left: $left" >&2; return 1; }
+}
+
+# For what only QEMU is or does.
+only_qemu()
+{
+	[ "${VM_TESTS_VMM:-qemu}" = qemu ] || skip "a test of QEMU"
 }
 
 # state NAME - the state of a VM as `vm show` has it.

@@ -86,6 +86,7 @@ teardown() { vm_teardown; }
 }
 
 @test "net none attaches no interface; net user gives an address, a route and a resolver" {
+	only_qemu
 	run --separate-stderr "$BANGER" vm run -q --rm --net none -- ls /sys/class/net
 	[ "$output" = lo ]
 	"$BANGER" vm run -q -d --name a > /dev/null
@@ -105,6 +106,7 @@ teardown() { vm_teardown; }
 }
 
 @test "each disk mode boots with the size that was asked for" {
+	only_qemu
 	for mode in qcow2 copy; do
 		run --separate-stderr "$BANGER" vm run -q --rm --disk-mode "$mode" \
 			--system-overlay-size 20G --disk-size 3G -- \
@@ -151,6 +153,7 @@ teardown() { vm_teardown; }
 }
 
 @test "as an ordinary user, with an empty environment but HOME" {
+	only_qemu
 	home=$(mktemp -d /tmp/bgu.XXXXXX)
 	mkdir -p "$home/.local/state/banger" "$home/run"
 	cp -a "$FIXTURE/version" "$FIXTURE/kernels" "$home/.local/state/banger/"
@@ -190,6 +193,7 @@ teardown() { vm_teardown; }
 }
 
 @test "a kernel that finds virtio devices only over PCI boots on q35" {
+	only_qemu
 	record=$BANGER_STATE_DIR/kernels/debian-12/kernel.json
 	jq '.initrd_modules -= ["virtio_mmio"]' "$record" > "$BATS_TEST_TMPDIR/kernel.json"
 	rm "$record" # a hard link to the fixture's
