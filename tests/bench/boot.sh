@@ -8,10 +8,11 @@ cd "$(dirname "$0")/../.."
 BANGER=${BANGER:-$PWD/build/banger}
 rounds=${1:-5}
 command -v qemu-system-x86_64 > /dev/null || { echo "boot: skipped, QEMU is not installed"; exit 0; }
-fixture=$(BANGER=$BANGER tests/vm/fixture.sh 2> /dev/null)
+fixture=${VM_TESTS_FIXTURE:-$(BANGER=$BANGER tests/vm/fixture.sh 2> /dev/null)} # the lab has its own
 BANGER_STATE_DIR=$(mktemp -d "$(dirname "$fixture")/b.XXXXXX")
 BANGER_RUN_DIR=$(mktemp -d /tmp/bgr.XXXXXX)
 export BANGER_STATE_DIR BANGER_RUN_DIR BANGER_IMAGE=busybox BANGER_MEMORY=256M BANGER_VCPU=1
+export BANGER_VMM=qemu BANGER_NET=user # by hand there is no tap, and below no device
 cleanup()
 {
 	"$BANGER" vm delete -q model > /dev/null 2>&1 || true
@@ -22,7 +23,7 @@ cp -al "$fixture/version" "$fixture/kernels" "$fixture/images" "$BANGER_STATE_DI
 
 now() { date +%s%3N; }
 
-"$BANGER" vm create -q --name model > /dev/null
+"$BANGER" vm create -q --name model --disk-mode qcow2 > /dev/null
 vm=$BANGER_STATE_DIR/vms/model
 pid=$("$BANGER" vm show model | jq -r .handles.vmm.pid)
 run=$("$BANGER" vm show model | jq -r .run_directory)
@@ -50,7 +51,7 @@ by_banger()
 {
 	local start
 	start=$(now)
-	"$BANGER" vm run -q --rm -- true > /dev/null 2>&1
+	"$BANGER" vm run -q --rm --disk-mode qcow2 -- true > /dev/null 2>&1
 	echo $(($(now) - start))
 }
 

@@ -105,7 +105,7 @@ each()
 	need_real
 	"$BANGER" vm run -q -d --name a --net none
 	kill -KILL "$(field a .handles.console.pid)"
-	timeout 120 "$BANGER" vm exec a -- sh -c 'i=0; while [ $i -lt 2000 ]; do echo "flood $i of the console"; i=$((i + 1)); done > /dev/console'
+	timeout 120 "$BANGER" vm exec a -- sh -c 'i=0; while [ $i -lt 500 ]; do echo "flood $i of the console"; i=$((i + 1)); done > /dev/console'
 	[ "$("$BANGER" vm exec a -- echo alive)" = alive ]
 	run "$BANGER" vm stop a
 	[ "$output" = "a: stopped" ]
@@ -122,12 +122,11 @@ each()
 	group=/sys/fs/cgroup/banger/banger-$short
 	tap=bgr$short
 	[ "$(cat "/sys/class/net/$tap/owner")" = "$uid" ]
-	[ "$(cat "$group/cgroup.procs")" = "$pid" ]
+	grep -qx "$pid" "$group/cgroup.procs" # with threads that KVM made for it
 	[ "$(cat "$group/memory.max")" = $(((256 + 256) << 20)) ]
 	[ "$(cat "$group/cpu.max")" = "300000 100000" ]
 	[ "$(cat "$group/pids.max")" = 66 ]
-	[ "$(stat -Lc '%a %u' "/run/banger/$short/api")" = "700 $uid" ] || stat -L "/run/banger/$short/api"
-	# The limits hold: the group cannot have more processes than its threads and some.
+	[ "$(stat -Lc '%a %u' "/run/banger/$short/api")" = "700 $uid" ]
 	[ "$("$BANGER" vm exec a -- nproc)" = 2 ]
 	[ "$(nft list ruleset | grep -c "$tap")" -ge 1 ]
 	before=$(nft list ruleset | grep "$tap" | sort)
