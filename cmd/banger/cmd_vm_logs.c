@@ -144,6 +144,9 @@ static struct fault *open_file(const struct log *log, const char *file, int *fd)
 	*fd = openat(log->vm->dir.fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 && errno != ENOENT)
 		return fault_sys(F_SYS, "opening the log of VM '%s'", log->vm->dir.name);
+	/* A long log of the VMM begins with a hole (vmm/vmm.h). */
+	if (*fd >= 0 && lseek(*fd, 0, SEEK_DATA) < 0)
+		lseek(*fd, 0, SEEK_SET);
 	return NULL;
 }
 

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/vmm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/vm_store.h"
 #include "vmm/jailer.h"
+
+#define LOG_KEPT  (1 << 20)
+#define LOG_BLOCK 4096
 
 static const struct vmm_driver *const drivers[] = { &vmm_firecracker, &vmm_qemu };
 
@@ -83,9 +90,25 @@ struct fault *vmm_clean(int vm_dir)
 	return f;
 }
 
+/* Whoever writes it has a position of their own, so the older part becomes a hole. */
+static struct fault *bound_log(int vm_dir)
+{
+	AUTO_FD fd = openat(vm_dir, VM_LOG_FILE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errno == ENOENT ? NULL : fault_sys(F_SYS, "opening '" VM_LOG_FILE "'");
+	if ((uint64_t)st.st_blocks * 512 <= VMM_LOG_MAX || st.st_size <= LOG_KEPT)
+		return NULL;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		      (st.st_size - LOG_KEPT) / LOG_BLOCK * LOG_BLOCK) < 0)
+		return fault_sys(F_SYS, "shortening '" VM_LOG_FILE "'");
+	return NULL;
+}
+
 struct fault *vmm_tidy(int vm_dir)
 {
-	struct fault *f = NULL;
+	struct fault *f = bound_log(vm_dir);
 
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
 		if (drivers[i]->tidy)

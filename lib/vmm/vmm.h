@@ -149,7 +149,9 @@ struct fault *vmm_find_process(const char *name, const char *run_dir, const char
 
 /* vmm_clean() - clean() of all drivers, as it may not be known any more which one it was. */
 struct fault *vmm_clean(int vm_dir) MUST_CHECK;
-/* vmm_tidy() - tidy() of all drivers. */
+/* Bytes of the VMM's messages, from which on only the newest MiB is kept: before it is a hole. */
+#define VMM_LOG_MAX (4u << 20)
+/* vmm_tidy() - tidy() of all drivers, and the log of messages. */
 struct fault *vmm_tidy(int vm_dir) MUST_CHECK;
 /* vmm_owner() - the user that the VMM of the VM with @id will run as: who has to own its tap. */
 uid_t vmm_owner(const struct vmm_choice *choice, const char *id);

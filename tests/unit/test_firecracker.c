@@ -723,6 +723,30 @@ static void metrics_stay_within_bounds_and_no_count_is_lost(void **state)
 	expect_fault(fc_metrics_read(dir, &stats), F_CORRUPT, "offset");
 }
 
+static void messages_stay_within_bounds(void **state)
+{
+	AUTO_FD dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD fd = open(log_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char block[65536], last[4];
+	struct stat st;
+	off_t size = 0;
+
+	(void)state;
+	must(vmm_tidy(dir));
+	memset(block, 'm', sizeof(block));
+	for (size_t i = 0; i < 3 * VMM_LOG_MAX / sizeof(block); i++) {
+		must(file_write_all(fd, block, sizeof(block), "log"));
+		size += (off_t)sizeof(block);
+		must(vmm_tidy(dir));
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_true(st.st_blocks * 512 <= (off_t)VMM_LOG_MAX + 65536);
+		assert_int_equal(st.st_size, size);
+	}
+	assert_int_equal(pread(fd, last, 4, size - 4), 4);
+	assert_memory_equal(last, "mmmm", 4);
+	assert_true(lseek(fd, 0, SEEK_DATA) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -745,6 +769,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(metrics_stay_within_bounds_and_no_count_is_lost, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(messages_stay_within_bounds, setup, teardown),
 		cmocka_unit_test(reasons),
 		cmocka_unit_test(versions),
 	};
