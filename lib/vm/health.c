@@ -31,7 +31,7 @@ struct fault *vm_ping(struct vm *vm, int wait_ms, uint64_t *us)
 	struct fault *f;
 	int64_t from;
 
-	TRY(vm_connect(vm, wait_ms, &guest));
+	TRY(vm_reach(vm, wait_ms, &guest));
 	from = now_us();
 	f = guest_ping(guest, clock_left(deadline));
 	*us = (uint64_t)(now_us() - from);

@@ -185,7 +185,7 @@ static struct fault *probe_once(struct vm *vm, unsigned int port, const void *re
 	struct fault *f;
 
 	buf_clear(reply);
-	TRY(vm_connect(vm, PROBE_MS, &g));
+	TRY(vm_reach(vm, PROBE_MS, &g));
 	f = guest_probe(g, port, request, len, PROBE_MS, reply);
 	guest_close(g);
 	return f;
@@ -259,7 +259,7 @@ struct fault *vm_ports(struct vm *vm, int wait_ms, bool with_probe, struct recor
 	size_t from = out->n;
 	struct fault *f;
 
-	TRY(vm_connect(vm, wait_ms, &g));
+	TRY(vm_reach(vm, wait_ms, &g));
 	f = ask(g, clock_left(deadline) + 1, &ports);
 	guest_close(g);
 	if (f)

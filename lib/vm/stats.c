@@ -174,7 +174,7 @@ static void take_guest(struct vm *vm, const struct vm_stats_ask *ask, struct vm_
 
 	if (!ask->guest)
 		return;
-	f = vm_connect(vm, ask->guest_ms, &guest);
+	f = vm_reach(vm, ask->guest_ms, &guest);
 	if (!f) {
 		int left = clock_left(deadline);
 

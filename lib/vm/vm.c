@@ -354,7 +354,7 @@ struct fault *vm_explain(const struct vm *vm, struct fault *f)
 	return tell_panic(vm, f);
 }
 
-struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
+struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest)
 {
 	struct guest_address address = vm_guest_address(vm);
 	struct process_id id;
@@ -367,16 +367,21 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
 		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
 				  "Start it with: banger vm start %s", vm->dir.name);
 	f = guest_connect(&address, wait_ms, still_alive, &id, guest);
-	if (!f && !peers_catch_up(vm, *guest)) {
-		guest_close(*guest);
-		f = guest_connect(&address, wait_ms, still_alive, &id, guest);
-	}
 	process_id_release(&id);
 	f = vm_explain(vm, f);
 	if (f && fault_kind(f) != F_CANCELLED)
 		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
 			       "See what the guest printed with: banger vm logs %s", vm->dir.name);
 	return f;
+}
+
+struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest)
+{
+	TRY(vm_reach(vm, wait_ms, guest));
+	if (peers_catch_up(vm, *guest))
+		return NULL;
+	guest_close(*guest);
+	return vm_reach(vm, wait_ms, guest);
 }
 
 struct fault *vm_signal_number(const char *name, int *number)

@@ -166,6 +166,8 @@ struct fault *vm_touch(struct vm *vm) MUST_CHECK;
  * the log.
  */
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
+/* vm_reach() - the same for observers: the guest is not told what it missed (vm/peers.h). */
+struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
 
 /* vm_explain() - add the reason of a guest that went away, F_GUEST, when its console has one: a panic. */
 struct fault *vm_explain(const struct vm *vm, struct fault *f) MUST_CHECK;

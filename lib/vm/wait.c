@@ -47,7 +47,7 @@ static struct fault *ask_guest(struct vm *vm, const struct vm_condition *c, int 
 {
 	AUTO_BUF banner = BUF_INIT;
 	struct guest *g = NULL;
-	struct fault *f = vm_connect(vm, wait_ms, &g);
+	struct fault *f = vm_reach(vm, wait_ms, &g);
 
 	if (!f && c->kind == WAIT_AGENT)
 		*met = true;
