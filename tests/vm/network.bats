@@ -110,6 +110,6 @@ reaches_out()
 	[ "$(reaches_out out)" = reached ]
 	banger vm delete -q out in peer1
 	[ -z "$(ip netns exec "$NS" nft list ruleset)" ]
-	ip netns exec "$NS" ip -o link > links
-	[[ $(cat links) != *": bgr"* ]] || { cat links; false; }
+	ip netns exec "$NS" ip -o link > "$BATS_TEST_TMPDIR/links"
+	[[ $(cat "$BATS_TEST_TMPDIR/links") != *": bgr"* ]] || { cat "$BATS_TEST_TMPDIR/links"; false; }
 }
