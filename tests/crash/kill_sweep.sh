@@ -9,7 +9,8 @@
 # CRASH_MODES: what is done at each point: "before after", or "fail-ENOSPC" and other errors, which the
 # system call then returns without effect (fault_sweep.sh): banger must end with a sentence, and the same
 # command must succeed when it is given again.
-# CRASH_POINTS: points for each operation, spread evenly; 0 = all of them.  Prints TAP.
+# CRASH_POINTS: points for each operation, spread evenly; 0 = all of them.  "20 stop:5": 20, but 5 of stop.
+# CRASH_REAL=yes: with QEMU itself.  Prints TAP.
 # shellcheck disable=SC2034 # args_OP and fine_OP are used by name
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -17,7 +18,6 @@ TOP=$PWD
 # shellcheck source=tests/crash/world.bash
 . tests/crash/world.bash
 world_network "$0" "$@"
-points_max=${CRASH_POINTS:-10}
 modes=${CRASH_MODES:-before after}
 world_begin "${BANGER:-$TOP/build/banger}"
 AGENT=$(dirname "$BANGER")/banger-agent
@@ -130,6 +130,22 @@ prepare_netgc() { prepare_bridge; }
 before_netgc() { on_bridge && rm -r state/vms/a; }
 args_netgc=(gc -q)
 
+# The same with the device mapper, loop devices and a bridge: for the lab.
+prepare_devices() { [ "$WORLD_NET $WORLD_DEVICES" = "yes yes" ]; }
+on_devices() { BANGER_NET=bridge b vm create -q --name a --nat --disk-mode dm "$@"; }
+prepare_dmstart() { prepare_devices; }
+before_dmstart() { on_devices --no-start; }
+args_dmstart=(vm start -q a)
+prepare_dmstop() { prepare_devices; }
+before_dmstop() { on_devices; }
+args_dmstop=(vm stop -q a)
+prepare_dmdelete() { prepare_devices; }
+before_dmdelete() { on_devices; }
+args_dmdelete=(vm delete -q a)
+prepare_dmreset() { prepare_devices; }
+before_dmreset() { on_devices; }
+args_dmreset=(vm reset -q --force a)
+
 operations=(create start stop restart kill delete set reset rename clone run forward gc import lock prune
 	kernel pull cache send export apply netstart netstop netset)
 
@@ -137,7 +153,7 @@ operations=(create start stop restart kill delete set reset rename clone run for
 # may begin with the 'a' that is no name any more.
 fine_run="is a VM 'a' already" fine_create="is a VM 'a' already" fine_rename="VM '[ab]'" fine_clone="is a VM 'b' already"
 fine_delete="no VM 'a'" fine_import="exists already" fine_kernel="is a kernel 'other' already"
-fine_pull="exists already" fine_netcreate=$fine_create fine_netdelete=$fine_delete
+fine_pull="exists already" fine_netcreate=$fine_create fine_netdelete=$fine_delete fine_dmdelete=$fine_delete
 
 prepare_kernel()
 {
@@ -269,9 +285,26 @@ sweep_point()
 	clean
 }
 
+# How many points of operation $1.
+points_of()
+{
+	local word points=10
+
+	for word in ${CRASH_POINTS:-10}; do
+		case $word in
+		"$1":*) points=${word#*:} ;;
+		*:*) ;;
+		*) points=$word ;;
+		esac
+	done
+	echo "$points"
+}
+
 sweep()
 {
-	local op=$1 mode n total step n_modes swept=0 bad=0 first began=$SECONDS
+	local op=$1 mode n total step n_modes swept=0 bad=0 first began=$SECONDS points_max
+
+	points_max=$(points_of "$op")
 	local -n args="args_$op"
 
 	! declare -F "prepare_$op" > /dev/null || "prepare_$op" > out 2>&1 || {

@@ -37,13 +37,30 @@ world_begin()
 	# A name of its own, so that no other test's processes are counted.
 	cp "$TOOLS/stub_vmm" "$WORLD/stub-vmm"
 	export BANGER_QEMU_BIN=$WORLD/stub-vmm
+	WORLD_DEVICES=no
+	[ "$(id -u)" -ne 0 ] || ! dmsetup targets 2> /dev/null | grep -q '^snapshot ' || WORLD_DEVICES=yes
 	mkdir -p "$HOME" "$BANGER_RUN_DIR" "$WORLD/tree"
 	chmod 0700 "$BANGER_RUN_DIR"
 	cd "$WORLD" || exit 1
+	[ "${CRASH_REAL:-no}" = no ] || { real_world; return; }
 	echo content > tree/file
 	"$BANGER" image import -q --name small --size 16M tree > /dev/null || exit 1
 	make_fake_kernel "$BANGER_STATE_DIR/kernels/fake"
 	"$BANGER" image cache prune > /dev/null
+	"$BANGER" vm create -q --no-start --name a > /dev/null && "$BANGER" vm delete -q a
+}
+
+# With QEMU itself, and the kernel and an image of the VM tests.
+real_world()
+{
+	local fixture
+
+	unset BANGER_QEMU_BIN BANGER_DISK_SIZE
+	fixture=$(BANGER_STATE_DIR='' "$TOP/tests/vm/fixture.sh") || exit 1
+	mkdir -m 0700 state
+	cp -al "$fixture"/{version,kernels,images} state/ 2> /dev/null ||
+		cp -a "$fixture"/{version,kernels,images} state/ || exit 1
+	export BANGER_IMAGE=busybox BANGER_KERNEL=debian-12 BANGER_MEMORY=256M
 	"$BANGER" vm create -q --no-start --name a > /dev/null && "$BANGER" vm delete -q a
 }
 
@@ -111,5 +128,9 @@ leaks()
 	[ "${WORLD_NET:-no}" = no ] || {
 		ip -o link | grep -o 'bgr[0-9a-f]\{8\}\|br-banger' | sort -u
 		nft list tables | grep banger
+	}
+	[ "$WORLD_DEVICES" = no ] || {
+		dmsetup ls | grep -o '^banger-[^[:space:]]*'
+		losetup -n -O BACK-FILE | grep "$WORLD/"
 	}
 }
