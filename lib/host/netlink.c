@@ -92,12 +92,48 @@ void netlink_close(struct netlink *n)
 
 bool link_exists(const char *name)
 {
-	return if_nametoindex(name) != 0;
+	return link_index(name) != 0;
 }
 
+/* The answer to the question for one link: its number, 0 = an error. */
+static unsigned int index_in(int fd)
+{
+	union {
+		struct nlmsghdr head;
+		char bytes[4096]; /* what is longer is cut; the number comes first */
+	} answer;
+	const struct ifinfomsg *info = NLMSG_DATA(&answer.head);
+	ssize_t n = recv(fd, &answer, sizeof(answer), 0);
+
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*info)) || answer.head.nlmsg_type != RTM_NEWLINK)
+		return 0;
+	return info->ifi_index > 0 ? (unsigned int)info->ifi_index : 0;
+}
+
+/* For root, if_nametoindex() lets the kernel run modprobe for each name that it does not know. */
 unsigned int link_index(const char *name)
 {
-	return if_nametoindex(name);
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg info;
+		struct rtattr attribute;
+		char name[IFNAMSIZ];
+	} question = {
+		.head = { .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+		.info = { .ifi_family = AF_UNSPEC },
+		.attribute = { .rta_type = IFLA_IFNAME },
+	};
+	size_t len = strlen(name) + 1;
+	AUTO_FD fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0 || len > sizeof(question.name))
+		return 0;
+	memcpy(question.name, name, len);
+	question.attribute.rta_len = (unsigned short)RTA_LENGTH(len);
+	question.head.nlmsg_len = (unsigned int)(offsetof(typeof(question), name) + len);
+	if (send(fd, &question, question.head.nlmsg_len, 0) < 0)
+		return 0;
+	return index_in(fd);
 }
 
 struct fault *address_changes(int *fd)
@@ -180,8 +216,8 @@ static struct fault *change(struct netlink *n, const char *name, struct rtnl_lin
 	struct rtnl_link *which = lib.rtnl_link_alloc();
 	int error;
 
-	lib.rtnl_link_set_ifindex(which, (int)if_nametoindex(name));
-	lib.rtnl_link_set_ifindex(change, (int)if_nametoindex(name));
+	lib.rtnl_link_set_ifindex(which, (int)link_index(name));
+	lib.rtnl_link_set_ifindex(change, (int)link_index(name));
 	error = lib.rtnl_link_change(n->socket, which, change, 0);
 	lib.rtnl_link_put(which);
 	lib.rtnl_link_put(change);
@@ -218,7 +254,7 @@ static struct fault *add_address(struct netlink *n, const char *name, uint32_t a
 	if (!local)
 		abort();
 	lib.nl_addr_set_prefixlen(local, (int)prefix);
-	lib.rtnl_addr_set_ifindex(a, (int)if_nametoindex(name));
+	lib.rtnl_addr_set_ifindex(a, (int)link_index(name));
 	lib.rtnl_addr_set_local(a, local);
 	error = lib.rtnl_addr_add(n->socket, a, 0);
 	lib.rtnl_addr_put(a);
@@ -268,7 +304,7 @@ struct fault *netlink_port_up(struct netlink *n, const char *name, const char *b
 	struct rtnl_link *port = lib.rtnl_link_alloc(), *up;
 
 	/* Not up before it is isolated: no frame may pass in between. */
-	lib.rtnl_link_set_master(port, (int)if_nametoindex(bridge));
+	lib.rtnl_link_set_master(port, (int)link_index(bridge));
 	lib.rtnl_link_set_ifalias(port, alias);
 	TRY(change(n, name, port, "attaching"));
 	TRY(isolate(name, isolated));
@@ -355,7 +391,7 @@ struct fault *netlink_conflict(struct netlink *n, const char *except,
 						unsigned int prefix),
 			       const void *context, char **conflict)
 {
-	struct search s = { overlaps, context, if_nametoindex(except) };
+	struct search s = { overlaps, context, link_index(except) };
 	struct nl_cache *cache = NULL;
 	int error;
 

@@ -160,14 +160,12 @@ static struct fault *bridge_up(struct netlink *n, const struct config *config)
 /* An idle tap becomes the VM's by its new name. */
 static void claim_warm(struct netlink *n, const char *tap, const char *alias)
 {
-	for (unsigned int i = 0; i < NET_WARM_MAX; i++) {
-		AUTO_FREE char *idle = xasprintf(POOL "%u", i);
+	struct strings idle;
 
-		if (!link_exists(idle))
-			continue;
-		fault_free(netlink_rename(n, idle, tap, alias));
-		return;
-	}
+	link_list(POOL, &idle);
+	if (idle.n)
+		fault_free(netlink_rename(n, idle.v[0], tap, alias));
+	strings_release(&idle);
 }
 
 struct fault *net_tap_up(const struct store *s, const struct config *config,
@@ -514,13 +512,12 @@ struct fault *net_filter_drop(const struct store *s, const struct config *config
 
 unsigned int net_warm_count(void)
 {
-	unsigned int count = 0;
+	struct strings idle;
+	unsigned int count;
 
-	for (unsigned int i = 0; i < NET_WARM_MAX; i++) {
-		AUTO_FREE char *name = xasprintf(POOL "%u", i);
-
-		count += link_exists(name);
-	}
+	link_list(POOL, &idle);
+	count = (unsigned int)idle.n;
+	strings_release(&idle);
 	return count;
 }
 

@@ -50,29 +50,6 @@ static struct fault *write_line(int dir, const char *name, const char *line)
 	return f;
 }
 
-static struct fault *publish(const struct store *s, const char *name, const char *address)
-{
-	AUTO_FD dir = -1;
-
-	TRY(dir_make(s->dir, NAMES_DIR, PASSABLE, &dir));
-	TRY(let_pass(dir, NAMES_DIR));
-	TRY(let_pass(s->dir, s->path));
-	TRY(write_line(dir, address, name));
-	return write_line(dir, name, address);
-}
-
-struct fault *names_publish(const struct store *s, const char *name, const char *address)
-{
-	char canonical[INET_ADDRSTRLEN];
-	struct in_addr parsed;
-
-	TRY(name_check_vm(name));
-	if (inet_pton(AF_INET, address, &parsed) != 1)
-		return fault_new(F_INVALID, "'%s' is no IPv4 address", address);
-	inet_ntop(AF_INET, &parsed, canonical, sizeof(canonical));
-	return fault_wrap(publish(s, name, canonical), "publishing the name of VM '%s'", name);
-}
-
 static struct fault *remove_file(int dir, const char *name)
 {
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
@@ -96,14 +73,39 @@ static struct fault *withdraw(int dir, const char *name)
 {
 	AUTO_BUF line = BUF_INIT;
 	AUTO_FAULT unread = file_read(dir, name, CONTENT_MAX, &line);
-	struct fault *f = NULL;
 
+	/* The name's own file goes last: without it nobody would find the other. */
 	if (!unread && line.len && line.data[line.len - 1] == '\n') {
 		line.data[line.len - 1] = '\0';
 		if (!strchr(line.data, '/'))
-			f = remove_reverse(dir, name, line.data);
+			TRY(remove_reverse(dir, name, line.data));
 	}
-	return fault_attach(f, remove_file(dir, name));
+	return remove_file(dir, name);
+}
+
+static struct fault *publish(const struct store *s, const char *name, const char *address)
+{
+	AUTO_FD dir = -1;
+
+	TRY(dir_make(s->dir, NAMES_DIR, PASSABLE, &dir));
+	TRY(let_pass(dir, NAMES_DIR));
+	TRY(let_pass(s->dir, s->path));
+	TRY(withdraw(dir, name));
+	/* In this order, because the address's file is found through the name's. */
+	TRY(write_line(dir, name, address));
+	return write_line(dir, address, name);
+}
+
+struct fault *names_publish(const struct store *s, const char *name, const char *address)
+{
+	char canonical[INET_ADDRSTRLEN];
+	struct in_addr parsed;
+
+	TRY(name_check_vm(name));
+	if (inet_pton(AF_INET, address, &parsed) != 1)
+		return fault_new(F_INVALID, "'%s' is no IPv4 address", address);
+	inet_ntop(AF_INET, &parsed, canonical, sizeof(canonical));
+	return fault_wrap(publish(s, name, canonical), "publishing the name of VM '%s'", name);
 }
 
 struct fault *names_withdraw(const struct store *s, const char *name)

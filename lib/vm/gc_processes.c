@@ -15,8 +15,10 @@
 #define TERM_WAIT_MS 3000
 #define KILL_WAIT_MS 10000
 
+/* Virtual machines first: a console keeper ends with its machine, and not for a signal. */
 static const char *const options[] = { "-initrd", "--log-path", CONSOLE_KEEPER, FORWARD_OPTION };
 static const char *const roles[] = { "virtual machine", "virtual machine", "console keeper", "forwarder" };
+#define VMM_OPTIONS 2
 
 struct fault *gc_end_process(const struct process_id *id)
 {
@@ -69,8 +71,12 @@ struct fault *gc_scan_processes(struct gc *gc)
 
 	TRY(process_list(options, ARRAY_LEN(options), vms, &matches));
 	all = matches.v;
-	for (size_t i = 0; i < matches.n; i++)
-		look_at(gc, &all[i], strlen(vms));
+	for (size_t i = 0; i < 2 * matches.n; i++) {
+		const struct process_match *m = &all[i % matches.n];
+
+		if ((m->option < VMM_OPTIONS) == (i < matches.n))
+			look_at(gc, m, strlen(vms));
+	}
 	process_list_release(&matches);
 	return NULL;
 }

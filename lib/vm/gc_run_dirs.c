@@ -3,7 +3,8 @@
  * gc_run_dirs.c - directories of sockets whose VM is not there any more.
  *
  * Each has a link "vm" to its VM's directory.  State directories share the place where they are, so
- * only those count whose link leads into this one.
+ * only those count whose link leads into this one.  One that goes gets another name first: removed half,
+ * it would have no link that tells whose it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,28 @@ static bool is_there(int run, const char *name)
 	return !fstatat(run, link, &st, 0) || (errno != ENOENT && errno != ENOTDIR);
 }
 
+#define GONE ".gone-"
+
+static struct fault *remove_dir(int run, const char *name)
+{
+	AUTO_FREE char *gone = xasprintf(GONE "%s", name);
+
+	if (renameat(run, name, run, gone) < 0)
+		return errno == ENOENT ? NULL : fault_sys(F_SYS, "renaming '%s'", name);
+	return tree_remove(run, gone);
+}
+
+/* What a gc that was killed has left. */
+static void finish(struct gc *gc, int run, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", gc->store->run_path, name);
+	struct gc_item *item = gc_add(gc, "run directory", path, NULL);
+
+	gc_judge(item, "abandoned", "remove", "its removal was cut off");
+	if (!gc->dry_run)
+		gc_done(item, tree_remove(run, name));
+}
+
 static void look_at(struct gc *gc, int run, const char *name)
 {
 	AUTO_FREE char *vms = xasprintf("%s/%s/", gc->store->path, store_directory(COLLECTION_VMS));
@@ -48,7 +71,7 @@ static void look_at(struct gc *gc, int run, const char *name)
 	}
 	gc_judge(item, "abandoned", "remove", "its VM is not there any more");
 	if (!gc->dry_run)
-		gc_done(item, tree_remove(run, name));
+		gc_done(item, remove_dir(run, name));
 }
 
 struct fault *gc_scan_run_dirs(struct gc *gc)
@@ -63,9 +86,14 @@ struct fault *gc_scan_run_dirs(struct gc *gc)
 	if (fstat(run, &st) < 0 || st.st_uid != geteuid())
 		return NULL; /* nothing of ours can be in it */
 	TRY(dir_names(run, gc->store->run_path, &names));
-	for (size_t i = 0; i < names.n; i++)
-		if (gc_is_short_id(names.v[i]))
-			look_at(gc, run, names.v[i]);
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = names.v[i];
+
+		if (gc_is_short_id(name))
+			look_at(gc, run, name);
+		else if (!strncmp(name, GONE, strlen(GONE)) && gc_is_short_id(name + strlen(GONE)))
+			finish(gc, run, name);
+	}
 	strings_release(&names);
 	return NULL;
 }

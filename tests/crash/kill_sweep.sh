@@ -10,6 +10,7 @@
 # system call then returns without effect (fault_sweep.sh): banger must end with a sentence, and the same
 # command must succeed when it is given again.
 # CRASH_POINTS: points for each operation, spread evenly; 0 = all of them.  "20 stop:5": 20, but 5 of stop.
+# CRASH_ROTATE=yes: one of CRASH_MODES at each point, one after the other.
 # CRASH_REAL=yes: with QEMU itself.  Prints TAP.
 # shellcheck disable=SC2034 # args_OP and fine_OP are used by name
 set -u
@@ -19,6 +20,9 @@ TOP=$PWD
 . tests/crash/world.bash
 world_network "$0" "$@"
 modes=${CRASH_MODES:-before after}
+read -ra rotating <<< "$modes"
+next=0
+[ "${CRASH_ROTATE:-no}" = no ] || modes=${rotating[0]}
 world_begin "${BANGER:-$TOP/build/banger}"
 AGENT=$(dirname "$BANGER")/banger-agent
 
@@ -147,7 +151,7 @@ before_dmreset() { on_devices; }
 args_dmreset=(vm reset -q --force a)
 
 operations=(create start stop restart kill delete set reset rename clone run forward gc import lock prune
-	kernel pull cache send export apply netstart netstop netset)
+	kernel pull cache send export apply netcreate netstart netstop netdelete netset netgc)
 
 # What each leaves when it is done, for the second try: success, or a fault with these words.  An id
 # may begin with the 'a' that is no name any more.
@@ -327,6 +331,10 @@ sweep()
 		for mode in $modes; do
 			sweep_point "${args[@]}"
 		done
+		[ "${CRASH_ROTATE:-no}" = no ] || {
+			next=$(((next + 1) % ${#rotating[@]}))
+			modes=${rotating[next]}
+		}
 	done
 	# Only looking may be without a point.
 	[ "$bad" -eq 0 ] && { [ "$total" -gt 0 ] || [ "$op" = lock ]; } || printf 'not '

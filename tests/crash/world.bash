@@ -27,7 +27,7 @@ world_network()
 world_begin()
 {
 	BANGER=$1
-	TOOLS=$(dirname "$BANGER")/tests/tools
+	TOOLS=${CRASH_TOOLS:-$(dirname "$BANGER")/tests/tools}
 	[ -x "$TOOLS/stub_vmm" ] && [ -x "$TOOLS/crash_at" ] || {
 		echo "Bail out! the tools are not built: make unit-build"
 		exit 1

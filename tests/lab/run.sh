@@ -26,7 +26,7 @@ in_lab()
 "$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --vmm qemu --net user --memory 3G --vcpu 2 > /dev/null
 in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel loop dm_mod 2> /dev/null || true'
 tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
-tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
+tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker stub_vmm crash_at | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
 # A real Firecracker of the outside, and the jailer beside it, go in; LAB_FIRECRACKER is set by tests/run.sh too.
 firecracker=${LAB_FIRECRACKER:-${BANGER_FIRECRACKER:-$(command -v firecracker || true)}}
 if [ -n "$firecracker" ]; then
@@ -36,7 +36,7 @@ if [ -n "$firecracker" ]; then
 	tar -C "$(dirname "$firecracker")" -cf - $programs |
 		"$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
 fi
-tar -cf - tests/lab tests/vm | "$BANGER" vm exec -i "$name" -- tar -C /root -xf -
+tar -cf - tests/lab tests/vm tests/crash | "$BANGER" vm exec -i "$name" -- tar -C /root -xf -
 # With a real one the end-to-end tests run on it as well, on images that are as outside.
 e2e=
 if [ -n "$firecracker" ]; then
