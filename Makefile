@@ -171,9 +171,11 @@ check-build:
 check-lab: $(BUILD)/banger $(TOOL_BIN)
 	tests/run.sh lab
 
-# Every point of every sweep, and ten minutes of everything at once.
+# Every point of every sweep, ten minutes of everything at once, and workspaces at length.
 soak: $(BUILD)/banger unit-build
 	CRASH_POINTS=0 CRASH_LIMIT=7200 SOAK_SECONDS=600 tests/run.sh crash
+	BANGER=$(abspath $(BUILD))/banger WORKSPACE_ROUNDS=300 bats tests/vm/workspace_property.bats
+	BANGER=$(abspath $(BUILD))/banger WORKSPACE_REPOS=3 bats tests/vm/workspace_repos.bats
 
 # For a person: a shell in the lab.
 lab-shell: $(BUILD)/banger $(TOOL_BIN)

@@ -49,7 +49,7 @@ const struct command command_vm_clone = {
 		"Makes a VM with the same disks, sizes, labels and limits as a VM that does not run. "
 		"Where the file system can, the two share what neither of them changes; else what is in "
 		"use is copied. The new VM has an id, addresses, ssh host keys, a host name and a "
-		"machine-id of its own. It is not started.",
+		"machine-id of its own; a workspace goes along, with what was changed in it. It is not started.",
 	.examples = "banger vm clone base job-1; banger vm start job-1\tfrom a prepared machine",
 	.min_operands = 2,
 	.max_operands = 2,

@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "guest/ssh_key.h"
 
+#define WORKSPACE_GIT_DEEP 8
+
 static struct fault *copy_range(int from, int to, off_t at, off_t end)
 {
 	while (at < end) {
@@ -49,22 +51,22 @@ static struct fault *copy_used(int from, int to, off_t size)
 	}
 }
 
-static struct fault *copy_file(const struct vm_dir *from, const struct vm_dir *to, const char *name)
+static struct fault *copy_file(int from, int to, const char *name)
 {
-	AUTO_FD in = openat(from->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	AUTO_FD in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	AUTO_FD out = -1;
 	struct stat st;
 
 	if (in < 0 || fstat(in, &st) < 0)
-		return fault_sys(F_SYS, "opening '%s' of VM '%s'", name, from->name);
+		return fault_sys(F_SYS, "opening '%s' of the VM to be cloned", name);
 	if (!S_ISREG(st.st_mode))
 		return NULL;
-	out = openat(to->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	out = openat(to, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
-		return fault_sys(F_SYS, "creating '%s' of VM '%s'", name, to->name);
+		return fault_sys(F_SYS, "creating '%s' of the clone", name);
 	if (ioctl(out, FICLONE, in) < 0)
 		TRY(copy_used(in, out, st.st_size));
-	return fsync(out) < 0 ? fault_sys(F_SYS, "writing '%s' of VM '%s'", name, to->name) : NULL;
+	return fsync(out) < 0 ? fault_sys(F_SYS, "writing '%s' of the clone", name) : NULL;
 }
 
 /* Whatever the disk mode: its files begin so. */
@@ -82,9 +84,47 @@ static struct fault *copy_disks(const struct vm_dir *from, const struct vm_dir *
 	f = NULL;
 	for (size_t i = 0; !f && i < names.n; i++)
 		if (is_disk(names.v[i]))
-			f = copy_file(from, to, names.v[i]);
+			f = copy_file(from->fd, to->fd, names.v[i]);
 	strings_release(&names);
 	return f;
+}
+
+/* A directory of ours, as deep as a repository is. */
+static struct fault *copy_directory(int from, int to, const char *name, int deep)
+{
+	struct strings names = { 0 };
+	AUTO_FD in = -1;
+	AUTO_FD out = -1;
+	struct fault *f;
+
+	TRY(dir_open(from, name, &in));
+	if (mkdirat(to, name, 0700) < 0)
+		return fault_sys(F_SYS, "creating '%s' of the clone", name);
+	TRY(dir_open(to, name, &out));
+	f = dir_names(in, name, &names);
+	for (size_t i = 0; !f && i < names.n; i++) {
+		struct stat st;
+
+		if (fstatat(in, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			f = fault_sys(F_SYS, "looking at '%s' of the VM to be cloned", names.v[i]);
+		else if (!S_ISDIR(st.st_mode))
+			f = copy_file(in, out, names.v[i]);
+		else if (deep)
+			f = copy_directory(in, out, names.v[i], deep - 1);
+	}
+	strings_release(&names);
+	return f;
+}
+
+/* What the guest was given goes along: its files are on the disks, so its changes can be exported. */
+static struct fault *copy_workspace(struct vm *vm, const struct vm_dir *to)
+{
+	AUTO_LOCK lock = LOCK_INIT;
+
+	if (!vm->spec.workspace.source || faccessat(vm->dir.fd, VM_WORKSPACE_GIT, F_OK, 0))
+		return NULL;
+	TRY(lock_take(vm->dir.fd, VM_WORKSPACE_LOCK, LOCK_EXCLUSIVE, "the workspace", "clone", 0, &lock));
+	return copy_directory(vm->dir.fd, to->fd, VM_WORKSPACE_GIT, WORKSPACE_GIT_DEEP);
 }
 
 static void set_text(char **slot, char *text)
@@ -120,6 +160,7 @@ static struct fault *make(struct vm *vm, struct vm_dir *dir, struct vm_spec *spe
 	TRY(renew(s, spec, dir->name));
 	TRY(vm_claim_address(s, vm->config, spec));
 	TRY(copy_disks(&vm->dir, dir));
+	TRY(copy_workspace(vm, dir));
 	TRY(ssh_host_key_ensure(dir->fd, spec->name));
 	TRY(vm_spec_write(dir, spec));
 	return vm_dir_publish(s, dir);

@@ -133,13 +133,23 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	[ -z "$stderr" ]
 }
 
-@test "a workspace survives a restart of its machine" {
+@test "a workspace survives a restart of its machine, and a clone has it, too" {
 	"$BANGER" vm create -q --name dev
 	"$BANGER" vm workspace prepare -q dev "$REPO"
-	"$BANGER" vm exec dev -- sh -c 'echo x >> src/f1'
-	"$BANGER" vm restart -q dev
+	"$BANGER" vm exec dev -- sh -c 'echo x >> src/f1; sync'
+	"$BANGER" vm stop -q dev
+	"$BANGER" vm clone -q dev twin
+	"$BANGER" vm start -q dev
 	run -0 "$BANGER" vm workspace export dev -q
 	[[ $output == *"+x"* ]]
+	"$BANGER" vm delete -q dev
+	"$BANGER" vm start -q twin
+	"$BANGER" vm exec twin -- sh -c 'echo y >> src/f2'
+	run -0 "$BANGER" vm workspace export twin -q
+	[[ $output == *"+x"*"+y"* ]]
+	echo host >> "$REPO/src/f3"
+	run -0 --separate-stderr "$BANGER" vm workspace prepare twin
+	[[ $stderr == *"1 file (12B) went"* ]]
 }
 
 @test "a directory that is no repository goes with full_copy, and its changes come back" {
