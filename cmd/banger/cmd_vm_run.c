@@ -396,7 +396,8 @@ const struct command command_vm_run = {
 		"if the patch cannot be written, the VM is kept.\n\n"
 		"Where the repository has a .mise.toml or .tool-versions and there is no CMD, the guest's mise "
 		"installs those tools, in the background of a shell or before --detach returns; its log is "
-		"/var/log/banger-bootstrap.log in the guest.\n\n"
+		"/var/log/banger-bootstrap.log in the guest (another user than root has it in "
+		"~/.local/state).\n\n"
 		"Standard input reaches the command only with -i.",
 	.examples = "banger vm run --rm -- uname -a\trun one command in a fresh machine\n"
 		    "banger vm run --rm . -- make test\trun it in a copy of this repository\n"

@@ -76,9 +76,11 @@ struct workspace_wish workspace_wish_of(const struct vm_spec *spec);
 /*
  * workspace_bootstrap() - have the tools that the repository asks for (.mise.toml, .tool-versions)
  * installed by the guest's mise; in the background, or to its end.  What it prints is in the guest:
- * WORKSPACE_LOG.  Nothing that fails there is a fault; *@said: a whole sentence, owned, or NULL.
+ * WORKSPACE_LOG or WORKSPACE_USER_LOG.  Nothing that fails there is a fault; *@said: a whole sentence,
+ * owned, or NULL.
  */
-#define WORKSPACE_LOG "/var/log/banger-bootstrap.log"
+#define WORKSPACE_LOG	   "/var/log/banger-bootstrap.log"
+#define WORKSPACE_USER_LOG "~/.local/state/banger-bootstrap.log" /* of another user than root */
 struct fault *workspace_bootstrap(struct workspace *ws, const char *guest_path, bool background,
 				  char **said) MUST_CHECK;
 

@@ -206,21 +206,27 @@ struct fault *workspace_guest_run(struct workspace *ws, const char *cwd, const c
 	return NULL;
 }
 
-/* Run in the guest by its own shell: what a user would type there. */
+/* Run in the guest by its own shell: what a user would type there.  $2: the log. */
 static const char tools_script[] =
+	"PATH=$PATH:$HOME/.local/bin\n" /* where its installer puts it */
 	"command -v mise > /dev/null 2>&1 || exit 3\n"
+	"log=$2\n"
+	"case $log in '~'/*) log=$HOME/${log#*/} ;; esac\n"
+	"mkdir -p \"${log%/*}\"\n"
 	"install() { mise trust -a || mise trust; mise install; }\n"
 	"case $1 in\n"
-	"background) (trap '' HUP; install > " WORKSPACE_LOG " 2>&1 < /dev/null) & ;;\n"
-	"*) install > " WORKSPACE_LOG " 2>&1 < /dev/null || exit 4 ;;\n"
+	"background) (trap '' HUP; install > \"$log\" 2>&1 < /dev/null) & ;;\n"
+	"*) install > \"$log\" 2>&1 < /dev/null || exit 4 ;;\n"
 	"esac\n"
 	"exit 0\n";
 
 struct fault *workspace_bootstrap(struct workspace *ws, const char *guest_path, bool background,
 				  char **said)
 {
+	const char *user = ws->vm.spec.user;
+	const char *log = !user || !strcmp(user, "root") ? WORKSPACE_LOG : WORKSPACE_USER_LOG;
 	const char *argv[] = { "sh", "-c", tools_script, "bootstrap",
-			       background ? "background" : "foreground", NULL };
+			       background ? "background" : "foreground", log, NULL };
 	int status;
 	struct fault *f = workspace_guest_run(ws, guest_path, argv, &status, NULL);
 
@@ -228,16 +234,14 @@ struct fault *workspace_bootstrap(struct workspace *ws, const char *guest_path, 
 	if (f && fault_kind(f) != F_TIMEOUT)
 		return f;
 	if (f)
-		*said = xstrdup("the repository's tools are not installed yet; see " WORKSPACE_LOG
-				" in the guest");
+		*said = xasprintf("the repository's tools are not installed yet; see %s in the guest", log);
 	else if (status == 4)
-		*said = xstrdup("some of the repository's tools could not be installed; see " WORKSPACE_LOG
-				" in the guest");
+		*said = xasprintf("some of the repository's tools could not be installed; see %s in the "
+				  "guest", log);
 	else if (status)
 		*said = xstrdup("the image has no mise: the repository's tools are not installed");
 	else if (background)
-		*said = xstrdup("the repository's tools are being installed; see " WORKSPACE_LOG
-				" in the guest");
+		*said = xasprintf("the repository's tools are being installed; see %s in the guest", log);
 	fault_free(f);
 	return NULL;
 }

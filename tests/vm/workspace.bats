@@ -163,6 +163,35 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	[ "$(cat "$BATS_TEST_TMPDIR/plain/sub/a")" = $'a\nb' ] && [ -e "$BATS_TEST_TMPDIR/plain/c" ]
 }
 
+@test "tools that a repository asks for: refused up front without a way out, else installed and logged" {
+	echo 'jq 1.7' > "$REPO/.tool-versions"
+	git -C "$REPO" add -A
+	refused()
+	{
+		run -2 --separate-stderr "$BANGER" vm run -d "$@" "$REPO"
+		[[ $stderr == *"asks for tools"*"could not reach the network"*"--no-bootstrap"* ]]
+	}
+	refused --net none
+	BANGER_NET=none refused
+	refused --net bridge
+	BANGER_NAT=yes refused --net bridge --no-nat
+	[ -z "$("$BANGER" vm list -q)" ]
+	# The first machine has no mise; the second one has, and it does not get far.
+	run -0 --separate-stderr "$BANGER" vm run -d --name none "$REPO"
+	[[ $stderr == *"the image has no mise: the repository's tools are not installed"* ]]
+	export HOME=$BATS_TEST_TMPDIR XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/.config
+	mkdir -p "$XDG_CONFIG_HOME/banger"
+	printf '#!/bin/sh\necho "mise $* in $(pwd)"; [ "$1" != install ]\n' > "$HOME/mise"
+	printf '[file_sync mise]\nhost = ~/mise\nguest = ~/.local/bin/mise\nmode = 0755\n' \
+		> "$XDG_CONFIG_HOME/banger/banger.conf"
+	run -0 --separate-stderr "$BANGER" vm run -d --name some "$REPO"
+	[[ $stderr == *"some of the repository's tools could not be installed; see /var/log/banger-bootstrap.log"* ]]
+	run -0 "$BANGER" vm exec some -- cat /var/log/banger-bootstrap.log
+	[ "$output" = $'mise trust -a in /root/repo\nmise install in /root/repo' ]
+	run -0 --separate-stderr "$BANGER" vm run --rm --net none --no-bootstrap "$REPO" -- true
+	[[ $stderr != *mise* ]]
+}
+
 @test "a dry run prints the list and makes nothing" {
 	echo n > "$REPO/untracked"
 	run -0 "$BANGER" vm run --dry-run "$REPO"
