@@ -158,6 +158,29 @@ eventually_stopped()
 	is "$(ls)" "$(printf '%064d' 1)"
 }
 
+@test "a run directory whose removal is cut off is removed by the next gc, wherever that was" {
+	crash_at=$(dirname "$BANGER")/tests/tools/crash_at
+	cut=0
+	abandoned_run_dir
+	n=$("$crash_at" count "$BANGER" gc -q 2> /dev/null | grep -o '[0-9]*' | tail -n 1)
+	for i in $(seq "$n" -1 1); do
+		abandoned_run_dir
+		"$crash_at" after "$i" "$BANGER" gc -q > /dev/null 2>&1 || true
+		! [ -e "$BANGER_RUN_DIR/0123abcd/qmp" ] || break # it has not begun
+		[ -z "$(ls -A "$BANGER_RUN_DIR")" ] || cut=$((cut + 1))
+		"$BANGER" gc -q > /dev/null
+		is "$(ls -A "$BANGER_RUN_DIR")" ""
+	done
+	[ "$cut" -ge 4 ]
+}
+
+abandoned_run_dir()
+{
+	mkdir -p "$BANGER_RUN_DIR/0123abcd/sub"
+	ln -sfn "$PWD/state/vms/gone" "$BANGER_RUN_DIR/0123abcd/vm"
+	touch "$BANGER_RUN_DIR/0123abcd/qmp" "$BANGER_RUN_DIR/0123abcd/sub/x"
+}
+
 # In the background a VM $1 with 'vm run --rm', until it is in use; its pid is RUN.
 run_rm()
 {
