@@ -11,11 +11,11 @@ teardown() { vm_teardown; }
 	"$BANGER" vm run -q -d --name a > /dev/null
 	"$BANGER" vm exec a -- sh -c 'echo one > /root/kept; echo two > /etc/kept'
 	# One id for what the host's log and the guest's have.
-	BANGER_OPERATION=00000000feedface "$BANGER" vm exec --log-file host.log a -- echo secret
+	BANGER_OPERATION=00000000feedface "$BANGER" vm exec --log-file "$BATS_TEST_TMPDIR/host.log" a -- echo secret
 	run "$BANGER" vm exec a -- cat /run/banger/agent.log
 	[[ "$output" == *" the machine was started"*" 00000000feedface a command as root"* ]]
 	[[ "$output" != *secret* ]]
-	[ "$(jq -r .operation host.log | sort -u)" = 00000000feedface ]
+	[ "$(jq -r .operation "$BATS_TEST_TMPDIR/host.log" | sort -u)" = 00000000feedface ]
 	run env BANGER_OPERATION=00000000facefeed "$BANGER" vm stop a
 	[ "$status" -eq 0 ]
 	"$BANGER" vm logs a | grep 'powering off for operation 00000000facefeed'
