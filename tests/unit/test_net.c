@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <net/if.h>
 #include <string.h>
 
+#include "host/netlink.h"
 #include "net/net.h"
 #include "net/rules.h"
 #include "net/subnet.h"
@@ -48,6 +50,17 @@ static void addresses(void **state)
 	assert_int_equal(address, 0xac1e00fe);
 	assert_false(address_parse("172.30.0", &address));
 	assert_false(address_parse("", &address));
+}
+
+static void indices_of_links(void **state)
+{
+	(void)state;
+	assert_int_equal(link_index("lo"), if_nametoindex("lo"));
+	assert_int_equal(link_index("no-such-link"), 0);
+	assert_int_equal(link_index(""), 0);
+	assert_int_equal(link_index("a-name-that-is-too-long-for-a-link"), 0);
+	assert_true(link_exists("lo"));
+	assert_false(link_exists("lo0000"));
 }
 
 static void names_come_from_the_id(void **state)
@@ -166,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subnets),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(indices_of_links),
 		cmocka_unit_test(names_come_from_the_id),
 		cmocka_unit_test(what_nft_lists_is_understood),
 		cmocka_unit_test(elements_are_listed_with_their_tags),
