@@ -169,7 +169,8 @@ teardown()
 	while [ -e "/proc/$pid" ]; do sleep 0.1; done
 	rm -r /var/lib/banger/vms/b/handles.json /var/lib/banger/vms/b/initrd.img "/run/banger/$short"
 	rm -rf /var/lib/banger/vms/b/forward.log /var/lib/banger/vms/b/jail
-	"$BANGER" gc --json | jq -e '.items[] | select(.kind == "root disk") | .action == "tear down" and .done'
+	# Whatever is seen first takes the rest along.
+	"$BANGER" gc --json | jq -e '[.items[] | select(.action == "tear down" and .done)] | length == 1'
 	[ -z "$(devices)" ]
 }
 
@@ -181,7 +182,8 @@ teardown()
 		/var/lib/banger/vms "$BATS_TEST_TMPDIR/copy/"
 	rm "$BATS_TEST_TMPDIR/copy/vms/a/handles.json"
 	export BANGER_STATE_DIR=$BATS_TEST_TMPDIR/copy BANGER_RUN_DIR=$BATS_TEST_TMPDIR/run
-	[ "$("$BANGER" gc)" = "nothing to clean up" ]
+	"$BANGER" gc > /dev/null 2>&1 || true # of its own files it may do with what it wants
+	dmsetup info "$device" | grep -q '^State: *ACTIVE'
 	run "$BANGER" vm start a
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another state directory"* ]]
