@@ -54,7 +54,7 @@ status=0
 # shellcheck disable=SC2016 # for the lab's shell
 in_lab sh -c 'cd /root && tests/lab/world.sh | sort > /run/lab-world && LAB_WORLD=/run/lab-world BANGER=/usr/local/bin/banger \
 	BATS_TEST_TIMEOUT=300 VM_TESTS_VMM=firecracker VM_TESTS_FIXTURE=/var/lib/e2e LAB_MANY=$2 \
-	bats --formatter tap tests/lab/[!z]*.bats $1 tests/lab/zz_world.bats' sh "$e2e" "${LAB_MANY:-50}" || status=$?
+	bats --formatter tap tests/lab/[!z]*.bats $1 tests/lab/zz_world.bats' sh "$e2e" "${LAB_MANY:-12}" || status=$?
 # The system's own log comes back too; it helps when something failed inside.
 mkdir -p build/test-logs
 in_lab journalctl -b --no-pager > build/test-logs/lab-journal.log 2>&1 || true
