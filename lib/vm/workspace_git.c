@@ -12,6 +12,8 @@
 
 #define OUTPUT_MAX  (256u << 20)
 #define STREAM_ROOM 65536
+/* Large files go through git as a stream instead of as a whole.  Not for what compares them. */
+#define LITTLE_MEMORY "-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=16m"
 
 /* ------------------------------------------------------------------------------------- running */
 
@@ -229,7 +231,8 @@ static struct fault *store_pack(const struct git *to, int pack_fd, char **pack)
 
 	if (lseek(pack_fd, 0, SEEK_SET))
 		return fault_sys(F_SYS, "reading a pack");
-	TRY(git_run(to, (const char *const[]){ "index-pack", "--stdin", NULL }, pack_fd, &out, -1));
+	TRY(git_run(to, (const char *const[]){ LITTLE_MEMORY, "index-pack", "--stdin", NULL }, pack_fd,
+		    &out, -1));
 	if (pack)
 		*pack = pack_name(&out);
 	return NULL;
@@ -238,7 +241,7 @@ static struct fault *store_pack(const struct git *to, int pack_fd, char **pack)
 struct fault *git_import(const struct git *from, const struct git *to, const char *oid,
 			 unsigned int depth, const char *have, struct strings *shallow, char **pack)
 {
-	const char *const shallow_pack[] = { "pack-objects", "--revs", "--stdout", "-q",
+	const char *const shallow_pack[] = { LITTLE_MEMORY, "pack-objects", "--revs", "--stdout", "-q",
 					     "--delta-base-offset", "--shallow", NULL };
 	AUTO_FD wishes = memfd_create("revisions", MFD_CLOEXEC);
 	AUTO_FD stream = open(to->git_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -376,7 +379,8 @@ struct fault *git_stream_remove(struct git_import_stream *s, const char *path)
 struct fault *git_stream_commit(struct git_import_stream *s, const struct git *g, const char *name,
 				char **oid)
 {
-	const char *const import[] = { "fast-import", "--quiet", "--force", "--done", NULL };
+	const char *const import[] = { LITTLE_MEMORY, "fast-import", "--quiet", "--force", "--done",
+				       NULL };
 	AUTO_FREE char *ref = xasprintf("refs/banger/%s", name);
 	AUTO_FREE char *made = NULL;
 
