@@ -12,6 +12,7 @@ setup()
 	NS=bgr-test-$$
 	ip netns add "$NS" || skip "network namespaces cannot be made"
 	ip -n "$NS" link set lo up
+	inside sh -c 'echo 0 > /proc/sys/net/ipv4/ip_forward' # namespaces begin as their host is
 	export BANGER_NET=bridge
 }
 
