@@ -42,6 +42,8 @@ e2e=
 if [ -n "$firecracker" ]; then
 	tar -C "$BANGER_STATE_DIR" -cSf - version kernels/debian-12 images/busybox images/busybox-init images/entry |
 		"$BANGER" vm exec -i "$name" -- sh -c 'mkdir -m 0700 /var/lib/e2e && tar -C /var/lib/e2e -xf -'
+	# What these tests run on the host's side.
+	tar -C "$(dirname "$(command -v busybox)")" -cf - busybox | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
 	for file in ${LAB_E2E-run exec life agent cp network}; do
 		e2e="$e2e tests/vm/$file.bats"
 	done
