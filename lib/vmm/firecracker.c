@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,8 +66,7 @@ struct fault *fc_version_check(const char *said)
 			  "Install Firecracker %d.%d or a later one.", OLDEST_MAJOR, OLDEST_MINOR);
 }
 
-/* What @program says of itself on one line.  *@said: initialised. */
-static struct fault *ask_version(const char *program, struct buf *said)
+static struct fault *run_version(const char *program, struct buf *said)
 {
 	const char *const argv[] = { program, "--version", NULL };
 	const struct spawn s = { SPAWN_INIT, .argv = argv, .deadline_ms = VERSION_WAIT_MS };
@@ -75,6 +75,50 @@ static struct fault *ask_version(const char *program, struct buf *said)
 	said->len = strcspn(said->data, "\n");
 	said->data[said->len] = '\0';
 	return NULL;
+}
+
+/* The answers of this process's programs: one start looks for its VMM several times. */
+static struct answer {
+	struct stat file;
+	char said[128];
+} answers[4];
+static size_t n_answers;
+static pthread_mutex_t answers_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static struct fault *ask_once(const char *program, struct buf *said)
+{
+	struct answer a = { .said = "" };
+
+	if (stat(program, &a.file) < 0)
+		return fault_sys(F_SYS, "looking at '%s'", program);
+	for (size_t i = 0; i < n_answers; i++)
+		if (same_file(&answers[i].file, &a.file)) {
+			buf_adds(said, answers[i].said);
+			return NULL;
+		}
+	TRY(run_version(program, said));
+	if (n_answers < ARRAY_LEN(answers) && said->len < sizeof(a.said)) {
+		memcpy(a.said, said->data, said->len + 1);
+		answers[n_answers++] = a;
+	}
+	return NULL;
+}
+
+/* What @program says of itself on one line.  *@said: initialised. */
+static struct fault *ask_version(const char *program, struct buf *said)
+{
+	struct fault *f;
+
+	pthread_mutex_lock(&answers_lock);
+	f = ask_once(program, said);
+	pthread_mutex_unlock(&answers_lock);
+	return f;
 }
 
 /* Beside Firecracker, as a release has the two, or on PATH.  Owned; NULL = there is none. */
