@@ -174,6 +174,7 @@ check-lab: $(BUILD)/banger $(TOOL_BIN)
 # Every point of every sweep, ten minutes of everything at once, and workspaces at length.
 soak: $(BUILD)/banger unit-build
 	CRASH_POINTS=0 CRASH_LIMIT=7200 SOAK_SECONDS=600 tests/run.sh crash
+	BANGER=$(abspath $(BUILD))/banger STOP_ROUNDS=100 bats -f 'lesson 19' tests/vm/life.bats
 	BANGER=$(abspath $(BUILD))/banger WORKSPACE_ROUNDS=300 bats tests/vm/workspace_property.bats
 	BANGER=$(abspath $(BUILD))/banger WORKSPACE_REPOS=3 bats tests/vm/workspace_repos.bats
 
