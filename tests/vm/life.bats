@@ -41,12 +41,12 @@ teardown() { vm_teardown; }
 	local rounds=${STOP_ROUNDS:-3} # 'make soak' has 100
 
 	"$BANGER" vm run -q -d --name a > /dev/null
-	for i in $(seq "$rounds"); do
-		"$BANGER" vm exec a -- sh -c "echo $i >> /root/log; echo $i >> /etc/log"
+	for round in $(seq "$rounds"); do # bats' run has an i of its own
+		"$BANGER" vm exec a -- sh -c "echo $round >> /root/log; echo $round >> /etc/log"
 		"$BANGER" vm stop -q a
 		"$BANGER" vm start -q a
 		run --separate-stderr "$BANGER" vm exec a -- cat /root/log /etc/log
-		[ "$output" = "$(seq "$i"; seq "$i")" ]
+		[ "$output" = "$(seq "$round"; seq "$round")" ]
 	done
 }
 
