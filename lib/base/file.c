@@ -341,6 +341,8 @@ static struct fault *remove_children(int dir, const char *name)
 	return f;
 }
 
+#define REMOVE_TRIES 8
+
 struct fault *tree_remove(int dir, const char *name)
 {
 	struct fault *f;
@@ -349,8 +351,12 @@ struct fault *tree_remove(int dir, const char *name)
 		return NULL;
 	if (errno != EISDIR && errno != EPERM)
 		return fault_sys(F_SYS, "removing '%s'", name);
-	f = remove_children(dir, name);
-	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT && !f)
-		f = fault_sys(F_SYS, "removing directory '%s'", name);
-	return f;
+	for (unsigned int tries = 0;; tries++) {
+		f = remove_children(dir, name);
+		if (!unlinkat(dir, name, AT_REMOVEDIR) || errno == ENOENT || f)
+			return f;
+		/* A process that has the directory open may have made a file meanwhile. */
+		if (errno != ENOTEMPTY || tries == REMOVE_TRIES)
+			return fault_sys(F_SYS, "removing directory '%s'", name);
+	}
 }
