@@ -59,7 +59,7 @@ each()
 	need_stub
 	MANY=${LAB_MANY:-12} # LAB_MANY=50 make check-lab
 	# The kernel's own children count, too: who asks for an interface by a name that is not there starts modprobe.
-	printf '#!/bin/sh\necho "$@" >> "${0%/*}/modprobe.log"\nexec modprobe "$@"\n' > "$BATS_TEST_TMPDIR/modprobe"
+	printf '%s\n' '#!/bin/sh' 'echo "$@" >> "${0%/*}/modprobe.log"' 'exec modprobe "$@"' > "$BATS_TEST_TMPDIR/modprobe"
 	chmod +x "$BATS_TEST_TMPDIR/modprobe"
 	modprobe=$(cat /proc/sys/kernel/modprobe)
 	echo "$BATS_TEST_TMPDIR/modprobe" > /proc/sys/kernel/modprobe
