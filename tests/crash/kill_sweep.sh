@@ -276,8 +276,9 @@ sweep_point()
 		;;
 	fail*) complain "status $status: $(cat out)" ;;
 	*)
-		# Threads and lengths of answers vary: one point more or less is not a fault.
-		[ "$n" -ge $((total - total / 10 - 2)) ] ||
+		# Threads and lengths of answers vary: one point more or less is not a fault.  Where a real
+		# VMM or device is waited for, the points are as many as the looks at it.
+		[ "$n" -ge $((total - total / slack - 2)) ] ||
 			complain "not killed: status $status: $(cat out)"
 		;;
 	esac
@@ -306,7 +307,7 @@ points_of()
 
 sweep()
 {
-	local op=$1 mode n total step n_modes swept=0 bad=0 first began=$SECONDS points_max
+	local op=$1 mode n total slack=10 step n_modes swept=0 bad=0 first began=$SECONDS points_max
 
 	points_max=$(points_of "$op")
 	local -n args="args_$op"
@@ -315,6 +316,7 @@ sweep()
 		echo "ok $number - $op # skip $(tail -n 1 out)"
 		return
 	}
+	[ "${CRASH_REAL:-no}" = no ] && [ "$WORLD_DEVICES" = no ] || slack=2
 	first=$(world_list)
 	"before_$op" > out 2>&1
 	"$TOOLS/crash_at" list "$BANGER" "${args[@]}" 2> points > out
