@@ -313,6 +313,14 @@ struct fault *netlink_port_up(struct netlink *n, const char *name, const char *b
 	return change(n, name, up, "bringing up");
 }
 
+struct fault *netlink_port_down(struct netlink *n, const char *name)
+{
+	struct rtnl_link *port = lib.rtnl_link_alloc();
+
+	lib.rtnl_link_set_master(port, 0);
+	return change(n, name, port, "detaching");
+}
+
 struct fault *netlink_remove(struct netlink *n, const char *name)
 {
 	struct rtnl_link *link = lib.rtnl_link_alloc();

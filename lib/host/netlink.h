@@ -68,6 +68,8 @@ struct fault *netlink_rename(struct netlink *n, const char *name, const char *to
  */
 struct fault *netlink_port_up(struct netlink *n, const char *name, const char *bridge,
 			      const char *alias, bool isolated) MUST_CHECK;
+/* netlink_port_down() - @name is no bridge's port any more. */
+struct fault *netlink_port_down(struct netlink *n, const char *name) MUST_CHECK;
 struct fault *netlink_remove(struct netlink *n, const char *name) MUST_CHECK;
 
 /* forwarding_enable() - let this host route IPv4 packets.  @changed: it did not before. */

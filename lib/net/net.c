@@ -379,6 +379,14 @@ struct fault *net_filter_up(const struct store *s, const struct config *config,
 	return f;
 }
 
+static struct fault *leave_bridge(const char *tap)
+{
+	AUTO_NETLINK n = NULL;
+
+	TRY(netlink_open(&n));
+	return netlink_port_down(n, tap);
+}
+
 struct fault *net_filter_down(const struct store *s, const struct config *config,
 			      const struct net_port *port)
 {
@@ -406,8 +414,13 @@ struct fault *net_filter_down(const struct store *s, const struct config *config
 	else
 		rules_remove_base(&rules);
 	rules_end(&rules);
+	if (!f)
+		f = apply_rules(config, &rules);
+	/* From here on nothing watches over it; and the next VM to go must not take it for one that runs. */
+	if (!f)
+		f = leave_bridge(g.tap);
 	names_release(&names);
-	return f ? f : apply_rules(config, &rules);
+	return f;
 }
 
 /* ------------------------------------------------------------------------- what is left of others */

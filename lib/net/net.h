@@ -57,7 +57,10 @@ struct fault *net_tap_down(const struct store *s, const struct config *config,
  */
 struct fault *net_filter_up(const struct store *s, const struct config *config,
 			    const struct net_port *port, struct progress *progress) MUST_CHECK;
-/* net_filter_down() - before net_tap_down().  Without the tap there is nothing to do. */
+/*
+ * net_filter_down() - before net_tap_down(): the tap leaves the bridge with its rules.  Without the tap there
+ * is nothing to do.
+ */
 struct fault *net_filter_down(const struct store *s, const struct config *config,
 			      const struct net_port *port) MUST_CHECK;
 

@@ -190,6 +190,21 @@ no_network()
 	nothing_is_left
 }
 
+@test "the last VMs go at the same moment, and the rules go with them" {
+	needs strace
+	is_sanitized && skip "the leak sanitizer cannot run under strace"
+	banger vm create -q --name a
+	banger vm create -q --name b
+	# The third lock is the one for the tap, after the rules.
+	inside strace -q -o "$PWD/trace" -e trace=flock -e inject=flock:delay_enter=2000000:when=3 \
+		"$BANGER" vm delete -q a 3>&- & first=$!
+	timeout 20 bash -c 'until [ -e trace ] && [ "$(grep -c flock trace)" -ge 2 ]; do sleep 0.02; done'
+	banger vm delete -q b
+	kill -0 "$first"
+	wait "$first"
+	no_network
+}
+
 @test "killed at any moment of start and stop: delete leaves nothing" {
 	for i in $(seq 25); do
 		banger vm create -q --no-start --name "k$i" --nat
