@@ -140,10 +140,12 @@ static struct fault *apply(const struct invocation *inv, struct workspace_export
 {
 	const char *root = x->ws->vm.spec.workspace.source;
 	struct strings conflicts = { 0 };
-	struct fault *f = workspace_apply(x, three_way, &conflicts);
+	bool already;
+	struct fault *f = workspace_apply(x, three_way, &conflicts, &already);
 
-	if (!f && !inv->quiet && !conflicts.n)
-		fprintf(stderr, "banger: the changes are in %s\n", root);
+	if (!f && !inv->quiet && !conflicts.n && x->changed + x->added + x->removed)
+		fprintf(stderr, already ? "banger: the changes were in %s already: nothing was touched\n"
+					: "banger: the changes are in %s\n", root);
 	for (size_t i = 0; i < conflicts.n && !f; i++)
 		fprintf(stderr, "banger: '%s' was changed on both sides: look for conflict markers\n",
 			conflicts.v[i]);

@@ -27,6 +27,8 @@ struct apply {
 	char *ours, *target; /* commit or tree of the host's files now, and of what they are to be */
 	struct tree_list wanted; /* the files of x->result */
 	struct strings removals;
+	char *in_the_way; /* a file that is there and would be replaced unasked; owned */
+	size_t to_do; /* files that are not yet as they are to be */
 };
 
 static struct fault *is_changed(const struct apply *a, const char *path)
@@ -76,6 +78,51 @@ static struct fault *check_unchanged(struct apply *a)
 	return f;
 }
 
+/* Is the file of that name in @parent just what the guest has? */
+static bool has_content(int parent, const char *name, const struct stat *st,
+			const struct tree_entry *wanted)
+{
+	char link[TAR_PATH_MAX], oid[TREE_OID_HEX + 1] = "";
+	AUTO_FD fd = -1;
+
+	if (!wanted || wanted->mode != (S_ISLNK(st->st_mode) ? 0120000U
+					: st->st_mode & 0100	   ? 0100755U
+								   : 0100644U))
+		return false;
+	if (S_ISLNK(st->st_mode)) {
+		ssize_t n = readlinkat(parent, name, link, sizeof(link));
+		struct tree_hash h;
+
+		tree_hash_start(&h, n < 0 ? 0 : (uint64_t)n);
+		tree_hash_add(&h, link, n < 0 ? 0 : (size_t)n);
+		tree_hash_finish(&h, oid);
+	} else if (S_ISREG(st->st_mode)) {
+		fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0)
+			fault_free(tree_hash_fd(fd, (uint64_t)st->st_size, name, oid));
+	}
+	return !strcmp(oid, wanted->oid);
+}
+
+enum found { NOTHING, AS_WANTED, DIRECTORY, ANOTHER };
+
+/* What is in the place of @path. */
+static enum found look_at_file(const struct apply *a, const char *path)
+{
+	AUTO_FD parent = -1;
+	const char *last;
+	struct stat st;
+	struct fault *f = tree_open_parent(a->root, path, false, &parent, &last);
+	bool there = !f && !fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW);
+
+	fault_free(f);
+	if (!there)
+		return NOTHING;
+	if (S_ISDIR(st.st_mode))
+		return DIRECTORY;
+	return has_content(parent, last, &st, tree_list_find(&a->wanted, path)) ? AS_WANTED : ANOTHER;
+}
+
 /* ---------------------------------------------------------------------------------------- merging */
 
 static struct fault *add_file(struct apply *a, struct git_import_stream *s, const struct tree_entry *e)
@@ -119,6 +166,14 @@ static struct fault *fill_ours(struct apply *a, struct git_import_stream *s)
 		if (e->mode && !(same && same->mode == e->mode && !strcmp(same->oid, e->oid)))
 			f = add_file(a, s, e);
 	}
+	/* What is new in the guest and came here before: git does not know these files, but they are no news. */
+	for (size_t i = 0; i < a->wanted.n && !f; i++) {
+		const struct tree_entry *e = &a->wanted.v[i];
+
+		if (!tree_list_find(&base, e->path) && !tree_list_find(&a->source.files, e->path) &&
+		    look_at_file(a, e->path) == AS_WANTED)
+			f = add_file(a, s, e);
+	}
 	user_leave(&a->source.user);
 	tree_list_release(&base);
 	return f;
@@ -156,45 +211,6 @@ static struct fault *merge(struct apply *a, struct strings *conflicts)
 
 /* ---------------------------------------------------------------------------------------- writing */
 
-/* Is the file of that name in @parent just what the guest has? */
-static bool has_content(int parent, const char *name, const struct stat *st,
-			const struct tree_entry *wanted)
-{
-	char link[TAR_PATH_MAX], oid[TREE_OID_HEX + 1] = "";
-	AUTO_FD fd = -1;
-
-	if (!wanted || wanted->mode != (S_ISLNK(st->st_mode) ? 0120000U
-					: st->st_mode & 0100	   ? 0100755U
-								   : 0100644U))
-		return false;
-	if (S_ISLNK(st->st_mode)) {
-		ssize_t n = readlinkat(parent, name, link, sizeof(link));
-		struct tree_hash h;
-
-		tree_hash_start(&h, n < 0 ? 0 : (uint64_t)n);
-		tree_hash_add(&h, link, n < 0 ? 0 : (size_t)n);
-		tree_hash_finish(&h, oid);
-	} else if (S_ISREG(st->st_mode)) {
-		fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (fd >= 0)
-			fault_free(tree_hash_fd(fd, (uint64_t)st->st_size, name, oid));
-	}
-	return !strcmp(oid, wanted->oid);
-}
-
-static bool in_the_way(const struct apply *a, const char *path)
-{
-	AUTO_FD parent = -1;
-	const char *last;
-	struct stat st;
-	struct fault *f = tree_open_parent(a->root, path, false, &parent, &last);
-	bool there = !f && !fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW);
-
-	fault_free(f);
-	return there && !S_ISDIR(st.st_mode) &&
-	       !has_content(parent, last, &st, tree_list_find(&a->wanted, path));
-}
-
 static struct fault *look_at_changes(struct apply *a)
 {
 	AUTO_BUF out = BUF_INIT;
@@ -203,24 +219,30 @@ static struct fault *look_at_changes(struct apply *a)
 		a->target));
 	for (size_t at = 0; at < out.len;) {
 		const char *status = out.data + at, *path = status + strlen(status) + 1;
-		bool blocked;
+		enum found found;
 
 		at += strlen(status) + strlen(path) + 2;
 		TRY(workspace_check_path(path));
 		if (*status == 'D')
 			strings_add(&a->removals, path);
-		if (*status != 'A')
-			continue;
 		user_enter(&a->source.user);
-		blocked = in_the_way(a, path);
+		found = look_at_file(a, path);
 		user_leave(&a->source.user);
-		if (blocked)
-			return fault_hint(fault_new(F_EXISTS, "'%s' is new in the guest, but there is a "
-						    "file of that name in '%s': nothing was applied", path,
-						    a->source.root),
-					  "Move it away and try again, or use the patch.");
+		if (*status == 'D' ? found == AS_WANTED || found == ANOTHER : found != AS_WANTED)
+			a->to_do++;
+		if (*status == 'A' && found == ANOTHER && !a->in_the_way)
+			a->in_the_way = xstrdup(path);
 	}
 	return NULL;
+}
+
+static struct fault *check_ways(const struct apply *a)
+{
+	if (!a->in_the_way)
+		return NULL;
+	return fault_hint(fault_new(F_EXISTS, "'%s' is new in the guest, but there is a file of that name in "
+				    "'%s': nothing was applied", a->in_the_way, a->source.root),
+			  "Move it away and try again, or use the patch.");
 }
 
 static struct fault *unpack(struct apply *a, int archive)
@@ -283,24 +305,31 @@ static struct fault *apply(struct apply *a, bool three_way, struct strings *conf
 	if (three_way) {
 		TRY(merge(a, conflicts));
 	} else {
-		TRY(check_unchanged(a));
 		a->ours = xstrdup(a->x->base);
 		a->target = xstrdup(a->x->result);
 	}
 	TRY(look_at_changes(a));
+	if (!a->to_do) /* applied before, by us or by hand: what else was changed since is in nobody's way */
+		return NULL;
+	if (!three_way)
+		TRY(check_unchanged(a));
+	TRY(check_ways(a));
 	return write_files(a);
 }
 
-struct fault *workspace_apply(struct workspace_export *x, bool three_way, struct strings *conflicts)
+struct fault *workspace_apply(struct workspace_export *x, bool three_way, struct strings *conflicts,
+			      bool *already)
 {
 	struct apply a = { .x = x, .git = { .git_dir = x->scratch }, .root = -1,
 			   .source = WORKSPACE_SOURCE_INIT };
 	struct fault *f = apply(&a, three_way, conflicts);
 
+	*already = !f && !a.to_do;
 	workspace_source_release(&a.source);
 	fd_close(a.root);
 	free(a.ours);
 	free(a.target);
+	free(a.in_the_way);
 	strings_release(&a.removals);
 	tree_list_release(&a.wanted);
 	return f;

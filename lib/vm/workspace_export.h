@@ -57,8 +57,9 @@ struct fault *workspace_check_exported(const struct vm *vm) MUST_CHECK;
  * workspace_apply() - make the host's tree what the guest's is.
  * Without @three_way only when the tree is exactly what was sent: F_STATE otherwise, nothing is touched.
  * With it the changes of both sides are merged; *@conflicts: files with conflict markers; owned.
+ * *@already: there was nothing to do, and no file was touched.
  */
-struct fault *workspace_apply(struct workspace_export *x, bool three_way,
-			      struct strings *conflicts) MUST_CHECK;
+struct fault *workspace_apply(struct workspace_export *x, bool three_way, struct strings *conflicts,
+			      bool *already) MUST_CHECK;
 
 #endif

@@ -79,6 +79,26 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 	"$BANGER" vm workspace export keep --apply --3way
 	[ "$(cat "$REPO/src/f3")" = $'file 3\ny' ]
 	[ "$(cat "$REPO/src/f4")" = $'file 4\nmine' ]
+	# All of it is there: once more is no mistake, and no file is written, whatever else was changed since.
+	"$BANGER" vm exec keep -- sh -c 'echo new > n; rm src/f2; ln -sf f1 src/link; mv src/f5 src/moved'
+	git -C "$REPO" checkout -q src/f3 src/f4
+	"$BANGER" vm workspace export keep -o "$BATS_TEST_TMPDIR/q"
+	git -C "$REPO" apply "$BATS_TEST_TMPDIR/q"
+	echo mine >> "$REPO/src/f4"
+	find "$REPO" -printf '%p %i %C@ %T@\n' | sort > "$BATS_TEST_TMPDIR/before"
+	for how in '' --3way; do
+		run -0 --separate-stderr "$BANGER" vm workspace export keep --apply $how
+		[[ $stderr == *"the changes were in $REPO already: nothing was touched"* ]]
+		find "$REPO" -printf '%p %i %C@ %T@\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+	done
+	# One that is not there yet, and the tree is not what was sent.
+	rm "$REPO/n"
+	run -1 --separate-stderr "$BANGER" vm workspace export keep --apply
+	[[ $stderr == *"'src/f4'"*"no longer what was sent"* ]]
+	echo other > "$REPO/n"
+	git -C "$REPO" checkout -q src/f4
+	run -1 --separate-stderr "$BANGER" vm workspace export keep --apply
+	[[ $stderr == *"'n' is new in the guest"*"nothing was applied"* ]]
 }
 
 @test "a patch that cannot be written keeps the machine" {
