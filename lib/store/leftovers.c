@@ -19,6 +19,7 @@
 static const char *const places[] = {
 	".", "vms", "images", "kernels", "names", "ssh", "leases", "leases/ip", "cache", "cache/oci",
 	"cache/oci/blobs/sha256", "cache/oci/references", DOWNLOADS, "cache/downloads",
+	"cache/programs",
 };
 
 static const char *const stage_kind = "staging directory", *const removed_kind = "removed object",

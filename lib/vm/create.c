@@ -379,7 +379,7 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(forward_check_free(&spec->ports));
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
-	TRY(vmm_choose(spec->vmm, &need, config, choice));
+	TRY(vmm_choose(s, spec->vmm, &need, config, choice));
 	return root_disk_check(s->collections[COLLECTION_VMS], spec->disk_mode,
 			       choice->driver->qcow2);
 }

@@ -17,7 +17,8 @@
 void doctor_vmm(struct check_report *r, struct doctor_scene *s)
 {
 	struct vmm_choice choice;
-	AUTO_FAULT f = vmm_choose(s->config.vmm, &(struct vmm_need){ false }, &s->config, &choice);
+	AUTO_FAULT f = vmm_choose(&s->store, s->config.vmm, &(struct vmm_need){ false },
+				  &s->config, &choice);
 
 	if (f) {
 		check_fault(r, true, f);

@@ -29,7 +29,7 @@ struct fault *step_vmm_choose(const struct vm *vm, struct vmm_choice *choice)
 	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
 				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
 
-	return vmm_choose(spec->vmm ? spec->vmm : "auto", &need, vm->config, choice);
+	return vmm_choose(vm->store, spec->vmm ? spec->vmm : "auto", &need, vm->config, choice);
 }
 
 struct fault *step_vmm_check(const struct vm *vm)

@@ -26,6 +26,7 @@
 #include "host/spawn.h"
 #include "host/trust.h"
 #include "host/usage.h"
+#include "store/program_cache.h"
 #include "store/vm_store.h"
 #include "vmm/firecracker.h"
 #include "vmm/firecracker_config.h"
@@ -80,7 +81,7 @@ static struct fault *run_version(const char *program, struct buf *said)
 /* The answers of this process's programs: one start looks for its VMM several times. */
 static struct answer {
 	struct stat file;
-	char said[128];
+	char said[PROGRAM_SAID_MAX];
 } answers[4];
 static size_t n_answers;
 static pthread_mutex_t answers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -88,10 +89,28 @@ static pthread_mutex_t answers_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-static struct fault *ask_once(const char *program, struct buf *said)
+/* From the cache of earlier processes, else from itself. */
+static struct fault *learn_version(const struct store *s, const char *kind, const char *program,
+				   const struct stat *file, struct buf *said)
+{
+	struct stat after;
+
+	if (program_recall(s, kind, program, file, said))
+		return NULL;
+	TRY(run_version(program, said));
+	/* Was the one that answered the one that we looked at? */
+	if (stat(program, &after) == 0 && same_file(file, &after))
+		program_remember(s, kind, program, file, said->data);
+	return NULL;
+}
+
+static struct fault *ask_once(const struct store *s, const char *kind, const char *program,
+			      struct buf *said)
 {
 	struct answer a = { .said = "" };
 
@@ -102,7 +121,7 @@ static struct fault *ask_once(const char *program, struct buf *said)
 			buf_adds(said, answers[i].said);
 			return NULL;
 		}
-	TRY(run_version(program, said));
+	TRY(learn_version(s, kind, program, &a.file, said));
 	if (n_answers < ARRAY_LEN(answers) && said->len < sizeof(a.said)) {
 		memcpy(a.said, said->data, said->len + 1);
 		answers[n_answers++] = a;
@@ -110,13 +129,13 @@ static struct fault *ask_once(const char *program, struct buf *said)
 	return NULL;
 }
 
-/* What @program says of itself on one line.  *@said: initialised. */
-static struct fault *ask_version(const char *program, struct buf *said)
+struct fault *fc_ask_version(const struct store *s, const char *kind, const char *program,
+			     struct buf *said)
 {
 	struct fault *f;
 
 	pthread_mutex_lock(&answers_lock);
-	f = ask_once(program, said);
+	f = ask_once(s, kind, program, said);
 	pthread_mutex_unlock(&answers_lock);
 	return f;
 }
@@ -131,8 +150,8 @@ static char *find_jailer(const char *name, const char *firecracker)
 	return found ? found : find_program(name);
 }
 
-static struct fault *probe_jailer(const struct config *config, const char *version,
-				  struct vmm_choice *choice)
+static struct fault *probe_jailer(const struct store *s, const struct config *config,
+				  const char *version, struct vmm_choice *choice)
 {
 	AUTO_BUF said = BUF_INIT;
 
@@ -144,7 +163,7 @@ static struct fault *probe_jailer(const struct config *config, const char *versi
 					    "program '%s')", config->jailer_bin),
 				  "Put it beside Firecracker, or go without: BANGER_JAILER_ENABLED=no");
 	TRY(trust_program(choice->jailer));
-	TRY(ask_version(choice->jailer, &said));
+	TRY(fc_ask_version(s, "jailer", choice->jailer, &said));
 	if (strncmp(said.data, "Jailer v", 8) || strcmp(said.data + 8, version))
 		return fault_hint(fault_new(F_UNSUPPORTED, "'%s' is of another version than "
 					    "Firecracker v%s", choice->jailer, version),
@@ -152,7 +171,8 @@ static struct fault *probe_jailer(const struct config *config, const char *versi
 	return NULL;
 }
 
-static struct fault *probe(const struct config *config, struct vmm_choice *choice)
+static struct fault *probe(const struct store *s, const struct config *config,
+			  struct vmm_choice *choice)
 {
 	AUTO_BUF said = BUF_INIT;
 
@@ -163,10 +183,10 @@ static struct fault *probe(const struct config *config, struct vmm_choice *choic
 				  "Put a release of it on PATH, or name it in BANGER_FIRECRACKER.");
 	TRY(trust_program(choice->program));
 	TRY(fault_wrap(machine_kvm_fault(), "Firecracker needs KVM"));
-	TRY(ask_version(choice->program, &said));
+	TRY(fc_ask_version(s, "firecracker", choice->program, &said));
 	TRY(fault_wrap(fc_version_check(said.data), "'%s'", choice->program));
 	choice->kvm = true;
-	return probe_jailer(config, strchr(said.data, 'v') + 1, choice);
+	return probe_jailer(s, config, strchr(said.data, 'v') + 1, choice);
 }
 
 /* ------------------------------------------------------------------------------------ the process */

@@ -4,6 +4,7 @@
 #define BANGER_VMM_FIRECRACKER_H
 
 #include "guest/vsock.h"
+#include "store/store.h"
 #include "vmm/vmm.h"
 
 /* Names in the run directory. */
@@ -12,6 +13,14 @@
 
 /* fc_version_check() - is the one that says @said on --version new enough?  F_TOOL, F_UNSUPPORTED. */
 struct fault *fc_version_check(const char *said) MUST_CHECK;
+
+/*
+ * fc_ask_version() - append what @program says of itself, one line; @kind: "firecracker" or "jailer".  Asked
+ * once for each file: what it said is kept by this process and in the state directory's cache.
+ * F_SYS, F_TOOL, F_TIMEOUT.
+ */
+struct fault *fc_ask_version(const struct store *s, const char *kind, const char *program,
+			     struct buf *said) MUST_CHECK;
 
 /*
  * fc_clear_socket() - remove the socket that an earlier process left at @path.  F_BUSY when somebody

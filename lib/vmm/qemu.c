@@ -31,8 +31,9 @@ static char *socket_path(const char *run_dir)
 	return xasprintf("%s/" QMP_NAME, run_dir);
 }
 
-static struct fault *probe(const struct config *config, struct vmm_choice *choice)
+static struct fault *probe(const struct store *s, const struct config *config, struct vmm_choice *choice)
 {
+	(void)s;
 	struct fault *no_kvm;
 
 	choice->program = machine_find_program(config->qemu_bin);

@@ -35,7 +35,7 @@ static struct fault *check_need(const struct vmm_driver *d, const struct vmm_nee
 	return NULL;
 }
 
-struct fault *vmm_choose(const char *wanted, const struct vmm_need *need,
+struct fault *vmm_choose(const struct store *s, const char *wanted, const struct vmm_need *need,
 			 const struct config *config, struct vmm_choice *choice)
 {
 	struct fault *f = NULL;
@@ -48,7 +48,7 @@ struct fault *vmm_choose(const char *wanted, const struct vmm_need *need,
 			continue;
 		refusal = check_need(drivers[i], need);
 		if (!refusal)
-			refusal = drivers[i]->probe(config, choice);
+			refusal = drivers[i]->probe(s, config, choice);
 		if (!refusal) {
 			fault_free(f);
 			choice->driver = drivers[i];

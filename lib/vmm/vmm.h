@@ -16,6 +16,7 @@
 #include "guest/client.h"
 #include "host/process.h"
 #include "store/config.h"
+#include "store/store.h"
 
 #define VMM_WORDS "auto firecracker qemu"
 #define NET_WORDS "auto user bridge none"
@@ -92,8 +93,12 @@ struct vmm_driver {
 	bool user_net; /* has a user-mode network */
 	bool serials;  /* disks have the serial given to them; else they are vda, vdb ... in order */
 	enum guest_transport transport; /* of the agent's channel */
-	/* probe() - can it run here?  F_MISSING with the package to install, F_UNSUPPORTED. */
-	struct fault *(*probe)(const struct config *config, struct vmm_choice *choice);
+	/*
+	 * probe() - can it run here?  @s: what programs said before is in its cache.  F_MISSING with the
+	 * package to install, F_UNSUPPORTED.
+	 */
+	struct fault *(*probe)(const struct store *s, const struct config *config,
+			       struct vmm_choice *choice);
 	/*
 	 * find() - the running VMM that was launched with this run directory or, when @run_dir is
 	 * NULL, with this boot archive: by its arguments, when what was written down is lost.
@@ -139,7 +144,7 @@ struct vmm_need {
  * its program and KVM are there and it can do what is needed, else QEMU.
  * F_UNSUPPORTED when the one that is wanted cannot do it; F_MISSING and others of probe().
  */
-struct fault *vmm_choose(const char *wanted, const struct vmm_need *need,
+struct fault *vmm_choose(const struct store *s, const char *wanted, const struct vmm_need *need,
 			 const struct config *config, struct vmm_choice *choice) MUST_CHECK;
 /* vmm_find() - a driver by the name in handles.json; QEMU's when unknown. */
 const struct vmm_driver *vmm_find(const char *name);
