@@ -84,6 +84,14 @@ static char *tag_of(const char *path)
 	return n > 0 ? xstrndup(tag, (size_t)n) : NULL;
 }
 
+char *cgroup_tag(const char *parent, const char *name)
+{
+	AUTO_FREE char *inside = xasprintf(TOP "/%s/%s", parent, name);
+	AUTO_FREE char *path = sysroot_path(inside);
+
+	return tag_of(path);
+}
+
 struct fault *cgroup_list(const char *parent, struct records *out)
 {
 	AUTO_FREE char *top = xasprintf(TOP "/%s", parent);

@@ -22,6 +22,9 @@ struct fault *cgroup_remove(const char *parent, const char *name) MUST_CHECK;
  */
 struct fault *cgroup_make(const char *parent, const char *name, const char *tag) MUST_CHECK;
 
+/* cgroup_tag() - what cgroup_make() gave the group.  Owned; NULL = none, or we may not read it. */
+char *cgroup_tag(const char *parent, const char *name);
+
 /* One of the groups in @parent. */
 struct cgroup_seen {
 	char *name;

@@ -290,13 +290,23 @@ static char *removed_name(const char *name)
 	return xasprintf(REMOVED_PREFIX "%s-%016llx", name, (unsigned long long)bits);
 }
 
-char *store_tag(const struct store *s)
+static char *tag_of(int fd, const char *path)
 {
 	struct stat st;
 
-	if (s->dir < 0 || fstat(s->dir, &st) < 0)
+	if (fd < 0 || fstatat(fd, path, &st, AT_EMPTY_PATH) < 0)
 		return NULL;
 	return xasprintf("%llx-%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+}
+
+char *store_tag(const struct store *s)
+{
+	return tag_of(s->dir, "");
+}
+
+char *store_tag_of(int object)
+{
+	return tag_of(object, "../..");
 }
 
 bool store_is_removed(const char *name)

@@ -58,6 +58,8 @@ struct fault *store_locate(const char *path, char **out) MUST_CHECK;
  * Hexadecimal.  Owned; NULL when there is no state directory.
  */
 char *store_tag(const struct store *s);
+/* store_tag_of() - the same by the directory of one of its objects, a borrowed descriptor. */
+char *store_tag_of(int object);
 
 /* store_is_removed() - does @name, in a collection's directory, await its removal after a crash? */
 bool store_is_removed(const char *name);

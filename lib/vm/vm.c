@@ -238,13 +238,22 @@ bool vm_owns_run_dir(const struct vm *vm)
 		ours.st_dev == theirs.st_dev);
 }
 
+/* Another VM's, that is there: then the copied handles.json tells of its process, not of ours. */
+static bool run_dir_is_theirs(const struct vm *vm)
+{
+	AUTO_FREE char *link = vm->run_dir ? xasprintf("%s/vm", vm->run_dir) : NULL;
+	struct stat st;
+
+	return link && stat(link, &st) == 0 && !vm_owns_run_dir(vm);
+}
+
 struct fault *vm_find_process(const struct vm *vm, bool *found, struct process_id *id)
 {
 	const char *driver = vm->handles.driver;
 	AUTO_FD pidfd = -1;
 
 	*found = false;
-	if (vm->handles.vmm.pid) {
+	if (vm->handles.vmm.pid && !run_dir_is_theirs(vm)) {
 		TRY(process_open(&vm->handles.vmm, &pidfd));
 		*found = pidfd >= 0;
 	}

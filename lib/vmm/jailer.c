@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "host/cgroup.h"
+#include "store/store.h"
 #include "vmm/firecracker.h"
 
 #define SHORT_LEN  8
@@ -49,6 +50,24 @@ static struct fault *check_uid(uid_t uid)
 	return fault_hint(fault_new(F_BUSY, "the user %u, which comes from the VM's id, is %s%s",
 				    (unsigned int)uid, known ? "the account " : "used by a process",
 				    known ? known->pw_name : ""),
+			  "Make the VM anew: it then gets another id.");
+}
+
+/* Does the name belong to another state directory, for sure?  A copy of one has VMs with the same ids. */
+static bool is_theirs(int vm_dir, const char *id)
+{
+	AUTO_FREE char *tag = cgroup_tag(JAIL_GROUP, id);
+	AUTO_FREE char *ours = store_tag_of(vm_dir);
+
+	return tag && ours && strcmp(tag, ours) != 0;
+}
+
+static struct fault *check_group(int vm_dir, const char *id)
+{
+	if (!is_theirs(vm_dir, id))
+		return NULL;
+	return fault_hint(fault_new(F_STATE, "a VM of another state directory has the control group "
+				    "'" JAIL_GROUP "/%s', as when one is a copy of the other", id),
 			  "Make the VM anew: it then gets another id.");
 }
 
@@ -145,8 +164,9 @@ struct fault *jail_make(const struct vmm_machine *m, const char *program, struct
 	*jail = (struct jail){ .id = xasprintf(JAIL_PREFIX "%.*s", SHORT_LEN, m->id),
 			       .base = xasprintf("%s" JAIL_DIR, vm_path),
 			       .uid = jailer_uid(m->id) };
-	TRY(check_uid(jail->uid));
 	TRY(dir_open(AT_FDCWD, vm_path, &vm_dir));
+	TRY(check_group(vm_dir, jail->id));
+	TRY(check_uid(jail->uid));
 	TRY(jail_remove(vm_dir));
 	TRY(make_dirs(vm_dir, program, jail, &root));
 	p = (struct place){ root, jail->uid };
@@ -237,6 +257,7 @@ static struct fault *each_jail(int vm_dir, struct fault *(*visit)(void *context,
 }
 
 struct search {
+	int vm_dir;
 	bool found;
 	struct process_id *process;
 };
@@ -247,6 +268,8 @@ static struct fault *find_one(void *context, const char *id)
 	struct search *s = context;
 	uid_t uid = jailer_uid(id + strlen(JAIL_PREFIX));
 
+	if (is_theirs(s->vm_dir, id))
+		return NULL;
 	if (!s->found)
 		TRY(process_find_as(uid, "--id", id, &s->found, s->process));
 	return s->found ? NULL : process_find("--id", id, &s->found, s->process);
@@ -255,7 +278,7 @@ static struct fault *find_one(void *context, const char *id)
 struct fault *jail_find(const char *vm_dir, bool *found, struct process_id *process)
 {
 	AUTO_FD dir = open(vm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct search s = { false, process };
+	struct search s = { dir, false, process };
 
 	*found = false;
 	if (dir < 0)
@@ -267,13 +290,14 @@ struct fault *jail_find(const char *vm_dir, bool *found, struct process_id *proc
 
 static struct fault *remove_group(void *context, const char *id)
 {
-	(void)context;
-	return cgroup_remove(JAIL_GROUP, id);
+	const int *vm_dir = context;
+
+	return is_theirs(*vm_dir, id) ? NULL : cgroup_remove(JAIL_GROUP, id);
 }
 
 struct fault *jail_remove(int vm_dir)
 {
-	struct fault *f = each_jail(vm_dir, remove_group, NULL);
+	struct fault *f = each_jail(vm_dir, remove_group, &vm_dir);
 
 	return fault_attach(f, tree_remove(vm_dir, JAIL_DIR));
 }

@@ -40,7 +40,8 @@ struct jail {
 /*
  * jail_make() - make the jail's root with all that @m needs in it, in the directory that holds
  * m->log_path; @program: Firecracker's.  Links to its sockets go to the run directory.
- * Return: NULL and *@jail; F_BUSY when the user's number is taken; F_INVALID, F_SYS.
+ * Return: NULL and *@jail; F_BUSY when the user's number is taken; F_STATE when a copy of the state
+ * directory has the VM, too, and runs it; F_INVALID, F_SYS.
  */
 struct fault *jail_make(const struct vmm_machine *m, const char *program, struct jail *jail) MUST_CHECK;
 void jail_release(struct jail *jail);
@@ -49,11 +50,16 @@ void jail_release(struct jail *jail);
 void jail_arguments(const struct jail *jail, const struct vmm_machine *m, const char *jailer,
 		    const char *program, struct strings *out);
 
-/* jail_find() - the process in the jail of the VM in directory @vm_dir. */
+/*
+ * jail_find() - the process in the jail of the VM in directory @vm_dir.  That of another state directory's
+ * VM with the same id, as when one is a copy of the other, is not found: its control group tells.
+ */
 struct fault *jail_find(const char *vm_dir, bool *found, struct process_id *process) MUST_CHECK;
 
-/* jail_remove() - after its process has gone: the control group and the jail.  @vm_dir: borrowed
- * descriptor.  Absent is success. */
+/*
+ * jail_remove() - after its process has gone: the control group, unless it is another state directory's,
+ * and the jail.  @vm_dir: borrowed descriptor.  Absent is success.
+ */
 struct fault *jail_remove(int vm_dir) MUST_CHECK;
 
 #endif

@@ -119,6 +119,13 @@ crash()
 	"$BANGER" --state-dir copy vm delete -q a
 	is "$(vmms)" "$vmm"
 	is "$("$BANGER" vm exec a -- echo here)" here
+	# Nor with what the copy says of the process.
+	rm -rf copy
+	cp -a "$BANGER_STATE_DIR" copy
+	is "$("$BANGER" --state-dir copy vm show a | jq -r .state)" stopped
+	"$BANGER" --state-dir copy vm delete -q a
+	is "$(vmms)" "$vmm"
+	is "$("$BANGER" vm exec a -- echo here)" here
 	"$BANGER" vm delete -q a
 	nothing_is_left
 }
