@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "host/bind.h"
 #include "host/cgroup.h"
 #include "store/store.h"
 #include "vmm/firecracker.h"
@@ -100,8 +101,11 @@ static struct fault *bring(const struct place *p, const char *path, const char *
 	/* The directory that has it is for root alone, so nobody else gets to read it by this. */
 	if (!own && !(st.st_mode & S_IROTH) && chmod(path, (st.st_mode & 07777) | 0444) < 0)
 		return fault_sys(F_SYS, "letting the jail read '%s'", path);
-	if (linkat(AT_FDCWD, path, p->root, name, 0) < 0)
+	if (linkat(AT_FDCWD, path, p->root, name, 0) < 0) {
+		if (errno == EXDEV && !own)
+			return bind_file(path, p->root, name);
 		return fault_sys(F_SYS, "linking '%s' into the jail", path);
+	}
 	return own ? give(p, name) : NULL;
 }
 
@@ -229,7 +233,8 @@ void jail_arguments(const struct jail *jail, const struct vmm_machine *m, const 
 /* -------------------------------------------------------------------------- finding and removing */
 
 /* Visit each jail/<program>/<id>; there is one but for a change of program between two starts. */
-static struct fault *each_jail(int vm_dir, struct fault *(*visit)(void *context, const char *id),
+static struct fault *each_jail(int vm_dir,
+			       struct fault *(*visit)(void *context, int kind, const char *id),
 			       void *context)
 {
 	struct strings programs = { 0 };
@@ -249,7 +254,7 @@ static struct fault *each_jail(int vm_dir, struct fault *(*visit)(void *context,
 			f = dir_names(kind, "the jail", &ids);
 		for (size_t k = 0; !f && k < ids.n; k++)
 			if (!strncmp(ids.v[k], JAIL_PREFIX, strlen(JAIL_PREFIX)))
-				f = visit(context, ids.v[k]);
+				f = visit(context, kind, ids.v[k]);
 		strings_release(&ids);
 	}
 	strings_release(&programs);
@@ -263,11 +268,12 @@ struct search {
 };
 
 /* The jailer is root's until it has become Firecracker. */
-static struct fault *find_one(void *context, const char *id)
+static struct fault *find_one(void *context, int kind, const char *id)
 {
 	struct search *s = context;
 	uid_t uid = jailer_uid(id + strlen(JAIL_PREFIX));
 
+	(void)kind;
 	if (is_theirs(s->vm_dir, id))
 		return NULL;
 	if (!s->found)
@@ -288,16 +294,20 @@ struct fault *jail_find(const char *vm_dir, bool *found, struct process_id *proc
 	return NULL;
 }
 
-static struct fault *remove_group(void *context, const char *id)
+static struct fault *take_apart(void *context, int kind, const char *id)
 {
+	AUTO_FD own = openat(kind, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD root = own < 0 ? -1
+			       : openat(own, "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const int *vm_dir = context;
+	struct fault *f = root < 0 ? NULL : bind_undo_all(root);
 
-	return is_theirs(*vm_dir, id) ? NULL : cgroup_remove(JAIL_GROUP, id);
+	return is_theirs(*vm_dir, id) ? f : fault_attach(f, cgroup_remove(JAIL_GROUP, id));
 }
 
 struct fault *jail_remove(int vm_dir)
 {
-	struct fault *f = each_jail(vm_dir, remove_group, &vm_dir);
+	struct fault *f = each_jail(vm_dir, take_apart, &vm_dir);
 
 	return fault_attach(f, tree_remove(vm_dir, JAIL_DIR));
 }

@@ -4,6 +4,7 @@
  *
  * Theory of operation.  The jail is "jail" in the VM's directory, so on the file system of its disks:
  * they, the boot archive and the log are linked into it, block devices made anew, nothing is copied.
+ * Kernels that are on another file system are bound (host/bind.h).
  * The jailer makes its root the process's root, gives it a user and group that nobody else on the host
  * has, and puts it into the control group banger/<id of the jail> with limits; we make that before, so that
  * it has the state directory's tag.  The user's number

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "host/bind.h"
 #include "host/cgroup.h"
 #include "store/store.h"
 #include "vmm/jailer.h"
@@ -164,12 +166,86 @@ static void the_process_is_found_by_its_own_only(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* ---------------------------------------------------------------------------- another file system */
+
+static bool is_mounted(const char *path)
+{
+	AUTO_BUF text = BUF_INIT;
+	AUTO_FD fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_null(file_read_fd(fd, MIB, "mounts", &text));
+	return strstr(text.data, path) != NULL;
+}
+
+/* A file that no hard link reaches from /tmp.  False where there is no such place. */
+static bool make_far(char *path)
+{
+	struct stat here, there;
+	int fd = mkstemp(path);
+
+	if (fd < 0)
+		return false;
+	assert_int_equal(write(fd, "far", 3), 3);
+	assert_int_equal(fstat(fd, &there), 0);
+	assert_int_equal(stat(top, &here), 0);
+	close(fd);
+	return here.st_dev != there.st_dev;
+}
+
+static void look_at_bound(int root, const struct stat *far)
+{
+	AUTO_FD written = openat(root, "kernel", O_WRONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(written, -1);
+	assert_int_equal(errno, EROFS);
+	assert_int_equal(fstatat(root, "kernel", &st, 0), 0);
+	assert_int_equal(st.st_ino, far->st_ino);
+	assert_int_equal(st.st_dev, far->st_dev);
+}
+
+static void what_no_link_reaches_is_bound(void **state)
+{
+	char path[] = "/dev/shm/bgjo.XXXXXX";
+	AUTO_FD vm = vm_dir_of("state");
+	AUTO_FD root = -1;
+	struct stat far;
+	struct fault *f;
+
+	(void)state;
+	if (geteuid() || !make_far(path)) {
+		unlink(path);
+		skip();
+	}
+	assert_null(dir_open(vm, JAIL_DIR "/firecracker/" ID "/root", &root));
+	f = bind_file(path, root, "kernel");
+	if (f) { /* not allowed to mount here, as in a container */
+		fault_free(f);
+		unlink(path);
+		assert_int_equal(faccessat(root, "kernel", F_OK, 0), -1);
+		skip();
+	}
+	assert_int_equal(stat(path, &far), 0);
+	look_at_bound(root, &far);
+	assert_true(is_mounted(top));
+	/* What a process that broke out could leave; and twice, as after a start that was killed. */
+	assert_int_equal(symlinkat(path, root, "planted"), 0);
+	assert_null(jail_remove(vm));
+	assert_null(jail_remove(vm));
+	assert_false(is_mounted(top));
+	assert_int_equal(stat(path, &far), 0);
+	assert_int_equal(far.st_size, 3);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(only_ours_is_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_without_a_tag_is_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_process_is_found_by_its_own_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_no_link_reaches_is_bound, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
