@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Theory of operation.  A layer is WAITING until a thread takes it; then it is either found in the
- * cache (CACHED: the reader hashes it) or GROWING: the thread appends to a file of the cache and
- * moves `available`, and the reader, which has the same file open, follows.  DONE means that the
- * thread has seen the right digest.  The first fault of any thread stops everything: `stop` ends the
+ * cache (CACHED: the thread hashes it while the reader reads) or GROWING: the thread appends to a file
+ * of the cache and moves `available`, and the reader, which has the same file open, follows.  DONE
+ * means that the thread has seen the right digest; nothing that was read counts before.  The first fault of any thread stops everything: `stop` ends the
  * other transfers and the reader, and fetch_end() hands it out.
  */
 #include "image/fetch.h"
@@ -40,7 +40,6 @@ struct layer {
 	struct sha256 *sha; /* owned */
 	uint64_t written;
 	/* The reader's own. */
-	struct sha256 *read_sha; /* owned; only when CACHED */
 	uint64_t read_at;
 };
 
@@ -101,20 +100,12 @@ static struct fault *on_data(void *context, const void *data, size_t len)
 	return NULL;
 }
 
-/* Hash again what an earlier run left; all of it is forgotten when there is too much. */
-static struct fault *take_over(struct layer *l)
+/* Hash the layer's first @end bytes, which are there already. */
+static struct fault *hash_again(struct layer *l, uint64_t end)
 {
 	AUTO_FREE char *chunk = xmalloc(CHUNK);
-	struct stat st;
 
-	if (fstat(l->fd, &st) < 0)
-		return fault_sys(F_SYS, "looking at what there is of %s", l->given->what);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > l->given->size) {
-		if (ftruncate(l->fd, 0) < 0)
-			return fault_sys(F_SYS, "starting %s again", l->given->what);
-		return NULL;
-	}
-	while (l->written < (uint64_t)st.st_size) {
+	while (l->written < end) {
 		ssize_t n = pread(l->fd, chunk, CHUNK, (off_t)l->written);
 
 		TRY(check_stop(l));
@@ -125,10 +116,26 @@ static struct fault *take_over(struct layer *l)
 		if (!n)
 			break;
 		account(l, chunk, (size_t)n);
-		l->resumed = true;
-		set_state(l, GROWING, -1, l->written);
+		if (l->state == GROWING)
+			set_state(l, GROWING, -1, l->written);
 	}
 	return NULL;
+}
+
+/* What an earlier run left is used again; all of it is forgotten when there is too much. */
+static struct fault *take_over(struct layer *l)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) < 0)
+		return fault_sys(F_SYS, "looking at what there is of %s", l->given->what);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > l->given->size) {
+		if (ftruncate(l->fd, 0) < 0)
+			return fault_sys(F_SYS, "starting %s again", l->given->what);
+		return NULL;
+	}
+	l->resumed = st.st_size > 0;
+	return hash_again(l, (uint64_t)st.st_size);
 }
 
 static void set_damaged(struct fetch *f)
@@ -204,6 +211,20 @@ static bool find_cached(struct layer *l)
 	return fd >= 0;
 }
 
+/* Its content may have changed since it was put there. */
+static struct fault *check_cached(struct layer *l)
+{
+	char got[SHA256_HEX_LEN + 1];
+
+	l->sha = sha256_new();
+	TRY(hash_again(l, l->given->size));
+	sha256_finish(steal_ptr(&l->sha), got);
+	if (strcmp(got, l->given->hex) != 0)
+		return fault_new(F_CORRUPT, "%s in the cache does not match its digest", l->given->what);
+	set_state(l, DONE, -1, l->written);
+	return NULL;
+}
+
 static struct fault *wait_a_little(const struct layer *l)
 {
 	struct timespec pause = {.tv_nsec = LOCK_MS * 1000000L};
@@ -247,7 +268,7 @@ static struct fault *get_layer(struct layer *l, struct http_client *client)
 	struct fault *f = NULL;
 
 	if (find_cached(l))
-		return NULL;
+		return check_cached(l);
 	if (!l->fetch->registry)
 		return fault_new(F_NOT_FOUND, "%s is not in the cache", l->given->what);
 	TRY(wait_for_lock(l, &lock));
@@ -257,7 +278,7 @@ static struct fault *get_layer(struct layer *l, struct http_client *client)
 			drop_spoiled(l);
 	}
 	blob_cache_unlock(l->fetch->cache, l->given->hex, &lock);
-	return f;
+	return f || l->state == DONE ? f : check_cached(l);
 }
 
 static struct layer *take_layer(struct fetch *f)
@@ -331,15 +352,21 @@ static void wait_tick(struct fetch *f)
 	pthread_cond_timedwait(&f->moved, &f->lock, &until);
 }
 
-/* Wait until there is more than what was read, or the end is certain.  *@available: how much. */
-static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum state *state)
+/* Has all that there will be been read? */
+static bool is_at_end(const struct layer *l)
+{
+	return l->state == CACHED && l->read_at == l->given->size;
+}
+
+/* Wait until there is more than what was read, or nothing more to come; @verdict: until its digest is right. */
+static struct fault *wait_for_bytes(struct layer *l, bool verdict, uint64_t *available)
 {
 	struct fetch *f = l->fetch;
 	struct fault *fault = NULL;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->failed && !fault && l->state != DONE && l->available <= l->read_at &&
-	       !(l->state == CACHED && l->read_at == l->given->size)) {
+	while (!f->failed && !fault && l->state != DONE &&
+	       (verdict || (l->available <= l->read_at && !is_at_end(l)))) {
 		wait_tick(f);
 		fault = cancel_check();
 		show(f);
@@ -348,7 +375,6 @@ static struct fault *wait_for_bytes(struct layer *l, uint64_t *available, enum s
 		fault = fault_new(F_CANCELLED, "fetching the image was given up");
 	show(f);
 	*available = l->available;
-	*state = l->state;
 	pthread_mutex_unlock(&f->lock);
 	return fault;
 }
@@ -358,12 +384,11 @@ static struct fault *read_layer(void *context, const void **data, size_t *len)
 	struct layer *l = context;
 	struct fetch *f = l->fetch;
 	uint64_t available = 0;
-	enum state state;
 	ssize_t n;
 
 	*len = 0;
 	TRY(cancel_check());
-	TRY(wait_for_bytes(l, &available, &state));
+	TRY(wait_for_bytes(l, false, &available));
 	if (available <= l->read_at)
 		return NULL;
 	available -= l->read_at;
@@ -375,10 +400,6 @@ static struct fault *read_layer(void *context, const void **data, size_t *len)
 		return fault_sys(F_SYS, "reading %s", l->given->what);
 	if (!n)
 		return fault_new(F_CORRUPT, "%s has become shorter in the cache", l->given->what);
-	if (state == CACHED && !l->read_sha)
-		l->read_sha = sha256_new();
-	if (l->read_sha)
-		sha256_update(l->read_sha, f->chunk, (size_t)n);
 	l->read_at += (uint64_t)n;
 	*data = f->chunk;
 	*len = (size_t)n;
@@ -390,37 +411,11 @@ struct archive_source fetch_source(struct fetch *f, size_t i)
 	return (struct archive_source){read_layer, &f->layers[i]};
 }
 
-/* Of a download nothing need be read to the end: its thread hashes it. */
-static struct fault *wait_for_end(struct layer *l, enum state *state)
+struct fault *fetch_finish(struct fetch *f, size_t i)
 {
 	uint64_t available;
 
-	do {
-		TRY(wait_for_bytes(l, &available, state));
-		if (*state == GROWING)
-			l->read_at = available;
-	} while (*state != DONE && *state != CACHED);
-	return NULL;
-}
-
-struct fault *fetch_finish(struct fetch *f, size_t i)
-{
-	struct layer *l = &f->layers[i];
-	char got[SHA256_HEX_LEN + 1];
-	enum state state;
-	const void *data;
-	size_t len;
-
-	TRY(wait_for_end(l, &state));
-	if (state == DONE)
-		return NULL;
-	do
-		TRY(read_layer(l, &data, &len));
-	while (len);
-	sha256_finish(l->read_sha ? steal_ptr(&l->read_sha) : sha256_new(), got);
-	if (!strcmp(got, l->given->hex))
-		return NULL;
-	return fault_new(F_CORRUPT, "%s in the cache does not match its digest", l->given->what);
+	return wait_for_bytes(&f->layers[i], true, &available);
 }
 
 /* -- life cycle -- */
@@ -449,7 +444,6 @@ static void fetch_free(struct fetch *f)
 	for (size_t i = 0; i < f->n; i++) {
 		fd_close(f->layers[i].fd);
 		sha256_free(f->layers[i].sha);
-		sha256_free(f->layers[i].read_sha);
 	}
 	pthread_cond_destroy(&f->moved);
 	pthread_mutex_destroy(&f->lock);
