@@ -55,7 +55,8 @@ struct option {
 	const char *value; /* metavariable in capitals, NULL = a flag */
 	const char *help;  /* one line, no final full stop */
 	enum complete_kind complete;
-	const char *words; /* for COMPLETE_WORDS, blank-separated; also checked when parsing */
+	const char *words; /* for COMPLETE_WORDS, blank-separated; also checked when parsing;
+				 * one that ends with a colon stands for all that begin so */
 	bool repeat;	   /* may be given several times, all values count */
 	enum option_type type;
 	uint64_t min, max;   /* of OPTION_COUNT and OPTION_SIZE; max 0 = no limit */

@@ -58,7 +58,13 @@ const struct command command_net = {
 		"may also go out through this host, with --peers talk to other machines that have "
 		"--peers, and find them by name in their /etc/hosts. Bridge and rules go with the last machine.\n\n"
 		"Machines of other users have the VMM's own user-mode network, which needs no "
-		"privileges and lets them out.",
+		"privileges and lets them out. Firecracker has none of that kind; a tap that root made "
+		"once for a user gives it a network without privileges. What the tap leads to, and what is "
+		"filtered there, is up to who made it:\n\n"
+		"  sudo ip tuntap add dev mine mode tap user $USER\n"
+		"  sudo ip address add 10.9.0.1/24 dev mine\n"
+		"  sudo ip link set mine up\n"
+		"  banger vm run --net tap:mine,10.9.0.2/24,10.9.0.1",
 	.examples = "banger vm set web --nat\tlet a running machine out\n"
 		    "banger net status\tthe bridge and its taps",
 };

@@ -71,7 +71,7 @@ static bool has_word(const char *words, const char *word)
 	while (*words) {
 		size_t n = strcspn(words, " ");
 
-		if (n == len && !strncmp(words, word, n))
+		if (n && !strncmp(words, word, n) && (n == len || words[n - 1] == ':'))
 			return true;
 		words += n + (words[n] == ' ');
 	}

@@ -23,9 +23,10 @@
 	  .setting = "vm_defaults.disk_size", .help = "size of the work disk at /root" },          \
 	{ .name = "system-overlay-size", .value = "SIZE", .type = OPTION_SIZE,                     \
 	  .setting = "vm_defaults.system_overlay_size", .help = "size of the root disk" },         \
-	{ .name = "net", .value = "MODE", .complete = COMPLETE_WORDS, .words = NET_WORDS,          \
-	  .setting = "vm_defaults.net",                                                            \
-	  .help = "network: a bridge (root), the VMM's user mode, or no interface at all" },       \
+	{ .name = "net", .value = "MODE", .complete = COMPLETE_WORDS, .words = NET_WORDS,  \
+	  .setting = "vm_defaults.net",                                                    \
+	  .help = "network: a bridge (root), the VMM's user mode, no interface, or a tap that root " \
+		  "made for you, with the guest's address: tap:NAME,ADDRESS/PREFIX[,GATEWAY]" }, \
 	{ .name = "nat", .help = "on a bridge: let it out through this host" },                    \
 	{ .name = "no-nat", .help = "on a bridge: do not, whatever the configuration says" },      \
 	{ .name = "peers", .help = "on a bridge: let it talk to other VMs that have --peers" },    \

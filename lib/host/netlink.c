@@ -95,6 +95,19 @@ bool link_exists(const char *name)
 	return link_index(name) != 0;
 }
 
+long link_attribute(const char *name, const char *file)
+{
+	AUTO_FREE char *path = xasprintf("/sys/class/net/%s/%s", name, file);
+	AUTO_BUF text = BUF_INIT;
+	char *end;
+	long value;
+
+	if (!sysroot_read(path, 64, &text))
+		return -1;
+	value = strtol(text.data, &end, 0);
+	return end == text.data ? -1 : value;
+}
+
 /* The answer to the question for one link: its number, 0 = an error. */
 static unsigned int index_in(int fd)
 {

@@ -30,6 +30,8 @@ static inline void netlink_cleanup(struct netlink **n)
 bool link_exists(const char *name);
 /* Number of the interface, 0 = there is none; another one for one that is made again. */
 unsigned int link_index(const char *name);
+/* link_attribute() - the number in @file of the interface's directory in sysfs; -1 = it cannot be read. */
+long link_attribute(const char *name, const char *file);
 /*
  * address_changes() - a descriptor (owned) that is readable once IPv4 addresses of this host have come
  * or gone since address_changes_drain().  F_SYS.

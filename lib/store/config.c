@@ -63,7 +63,7 @@ static const struct setting settings[] = {
 	    "size of the root disk", "8G" },
 	  SETTING_SIZE, AT(system_overlay_bytes), "8G", 16 * MIB },
 	{ { "vm_defaults.net", "BANGER_NET",
-	    "network: auto (a bridge for root, else user mode), user, bridge or none", "auto",
+	    "network: auto (a bridge for root, else user mode), user, bridge, none or tap:...", "auto",
 	    "auto user bridge none" },
 	  SETTING_WORD, AT(net), "auto" },
 	{ { "vm_defaults.nat", "BANGER_NAT", "may VMs on the bridge go out through the host", "no",

@@ -40,7 +40,7 @@ struct vm_spec {
 	uint64_t memory_bytes;
 	uint64_t disk_bytes;   /* work disk, mounted at /root */
 	uint64_t system_bytes; /* root disk */
-	char *net;	       /* "user", "bridge", "none" */
+	char *net;	       /* "user", "bridge", "none", "tap:..." (net/own_tap.h) */
 	char *address;	       /* IPv4, leased until the VM is deleted; NULL without a bridge */
 	bool nat;	       /* on the bridge: may go out through the host */
 	bool peers;	       /* on the bridge: may talk to other VMs that have this */

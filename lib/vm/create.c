@@ -17,6 +17,7 @@
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "net/net.h"
+#include "net/own_tap.h"
 #include "vm/forward.h"
 #include "vm/labels.h"
 #include "vm/vm.h"
@@ -68,8 +69,8 @@ static bool in_words(const char *words, const char *word)
 
 static struct fault *check_words(const struct vm_spec *spec)
 {
-	if (!in_words(NET_WORDS, spec->net))
-		return fault_new(F_INVALID, "there is no network mode '%s'; use one of: %s",
+	if (!own_tap_is(spec->net) && !in_words(NET_WORDS, spec->net))
+		return fault_new(F_INVALID, "there is no network mode '%.100s'; use one of: %s",
 				 spec->net, NET_WORDS);
 	if (!in_words(DISK_MODE_WORDS, spec->disk_mode))
 		return fault_new(F_INVALID, "there is no disk mode '%s'; use one of: %s",
@@ -94,7 +95,13 @@ static struct fault *check_net(const struct config *config, const struct vm_crea
 		TRY(net_check(config));
 		return net_check_subnet(config);
 	}
-	if (wanted->peers || wanted->no_nat || (wanted->nat && !strcmp(spec->net, "none")))
+	if (own_tap_is(spec->net)) {
+		struct own_tap tap;
+
+		TRY(own_tap_parse(spec->net, &tap));
+		TRY(own_tap_check(&tap));
+	}
+	if (wanted->peers || wanted->no_nat || (wanted->nat && strcmp(spec->net, "user")))
 		return fault_hint(fault_new(F_UNSUPPORTED, "--%s needs a bridge, and the network is '%s'",
 					    wanted->peers ? "peers" : wanted->nat ? "nat" : "no-nat",
 					    spec->net),
@@ -179,7 +186,7 @@ bool vm_create_goes_out(const struct config *config, const struct vm_create *w)
 	AUTO_FREE char *net = choose_net(or_else(w->net, config->net), config);
 	bool nat = w->nat || (!w->no_nat && !strcmp(config->nat, "yes"));
 
-	return !strcmp(net, "user") || (!strcmp(net, "bridge") && nat);
+	return !strcmp(net, "user") || own_tap_is(net) || (!strcmp(net, "bridge") && nat);
 }
 
 static void fill_spec(const struct store *s, const struct config *config,

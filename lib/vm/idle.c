@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "host/machine.h"
 #include "host/usage.h"
+#include "net/own_tap.h"
 #include "store/session.h"
 
 #define STOP_WAIT_MS 60000
@@ -41,10 +42,9 @@ static uint64_t network_bytes(const struct vm *vm)
 	AUTO_FREE char *tap = NULL;
 	uint64_t rx = 0, tx = 0;
 
-	if (!vm->spec.id || !vm->spec.net || !strcmp(vm->spec.net, "user") ||
-	    !strcmp(vm->spec.net, "none"))
+	tap = net_interface(vm->spec.net, vm->spec.id);
+	if (!tap)
 		return 0;
-	tap = xasprintf("bgr%.*s", SHORT_ID_LEN, vm->spec.id);
 	fault_free(usage_interface(tap, &rx, &tx));
 	return rx + tx;
 }

@@ -10,6 +10,7 @@
 #include "disk/root_disk.h"
 #include "guest/capture.h"
 #include "host/usage.h"
+#include "net/own_tap.h"
 #include "store/session.h"
 #include "vm/root_disk.h"
 
@@ -158,7 +159,9 @@ static void take_network(const struct vm *vm, struct vm_stats *s)
 					      "on the host; see the guest's"));
 		return;
 	}
-	tap = xasprintf("bgr%.*s", SHORT_ID_LEN, vm->spec.id);
+	tap = net_interface(net, vm->spec.id);
+	if (!tap)
+		return;
 	/* What goes out of the tap comes in to the guest. */
 	if (fine(s, "rx_bytes", usage_interface(tap, &tx, &rx))) {
 		s->rx_bytes = MAYBE(rx);

@@ -13,6 +13,7 @@
 #include "image/image.h"
 #include "kernel/kernel.h"
 #include "net/net.h"
+#include "net/own_tap.h"
 #include "vm/file_sync.h"
 #include "vm/peers.h"
 #include "vm/start_steps.h"
@@ -55,6 +56,28 @@ static void add_resolvers(const char *path, struct strings *dns)
 	}
 }
 
+static void add_host_resolvers(struct strings *dns)
+{
+	add_resolvers("/etc/resolv.conf", dns);
+	if (!dns->n) /* what systemd-resolved has behind its loopback address */
+		add_resolvers("/run/systemd/resolve/resolv.conf", dns);
+}
+
+static struct fault *fill_own_tap_net(const struct vm *vm, struct seed_net *net)
+{
+	struct own_tap tap;
+
+	TRY(own_tap_parse(vm->spec.net, &tap));
+	net->mac = net_mac(vm->spec.id);
+	net->address = address_text(tap.address);
+	net->prefix = tap.prefix;
+	if (!tap.gateway)
+		return NULL;
+	net->gateway = address_text(tap.gateway);
+	add_host_resolvers(&net->dns);
+	return NULL;
+}
+
 static struct fault *fill_bridge_net(const struct vm *vm, struct seed_net *net)
 {
 	struct subnet subnet;
@@ -64,9 +87,7 @@ static struct fault *fill_bridge_net(const struct vm *vm, struct seed_net *net)
 	net->address = xstrdup(vm->spec.address);
 	net->prefix = subnet.prefix;
 	net->gateway = address_text(subnet.gateway);
-	add_resolvers("/etc/resolv.conf", &net->dns);
-	if (!net->dns.n) /* what systemd-resolved has behind its loopback address */
-		add_resolvers("/run/systemd/resolve/resolv.conf", &net->dns);
+	add_host_resolvers(&net->dns);
 	return peers_list(vm, &net->peers);
 }
 
@@ -76,6 +97,8 @@ static struct fault *fill_net(const struct vm *vm, struct seed_net *net)
 
 	if (!strcmp(spec->net, "bridge"))
 		return fill_bridge_net(vm, net);
+	if (own_tap_is(spec->net))
+		return fill_own_tap_net(vm, net);
 	if (strcmp(spec->net, "user"))
 		return NULL;
 	net->mac = net_mac(spec->id);

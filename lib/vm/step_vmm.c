@@ -9,6 +9,7 @@
 #include "image/rootfs.h"
 #include "kernel/kernel.h"
 #include "net/net.h"
+#include "net/own_tap.h"
 #include "vm/console.h"
 #include "vm/root_disk.h"
 #include "vm/start_steps.h"
@@ -70,7 +71,7 @@ static struct fault *make_paths(const struct vm *vm, struct machine_paths *p)
 		.modules = store_object_path(s, COLLECTION_KERNELS, spec->kernel,
 					     KERNEL_MODULES_FILE),
 		.mac = net_mac(spec->id),
-		.tap = net_tap(spec->id),
+		.tap = net_interface(spec->net, spec->id),
 		.tag = store_tag(s),
 	};
 	return strcmp(spec->disk_mode, "qcow2") ? NULL
@@ -87,7 +88,7 @@ static void free_paths(struct machine_paths *p)
 
 static int net_kind(const struct vm_spec *spec)
 {
-	if (!strcmp(spec->net, "bridge"))
+	if (!strcmp(spec->net, "bridge") || own_tap_is(spec->net))
 		return VMM_NET_TAP;
 	return strcmp(spec->net, "user") ? VMM_NET_NONE : VMM_NET_USER;
 }

@@ -19,7 +19,7 @@
 #include "store/store.h"
 
 #define VMM_WORDS "auto firecracker qemu"
-#define NET_WORDS "auto user bridge none"
+#define NET_WORDS "auto user bridge none tap:" /* the last one as in net/own_tap.h */
 
 /* Longest path of a unix socket: sun_path less its NUL. */
 #define VMM_SOCKET_PATH_MAX 107

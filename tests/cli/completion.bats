@@ -72,7 +72,7 @@ make_vms()
 	has "$(complete vm exec --)" --workdir
 	is "$(complete vm exec -w / vm-)" $'vm-0\nvm-1'
 	is "$(complete vm exec -w vm-)" ""
-	is "$(complete vm run --net '')" $'auto\nuser\nbridge\nnone'
+	is "$(complete vm run --net '')" $'auto\nuser\nbridge\nnone\ntap:'
 	is "$(complete vm run --net=u)" --net=user
 	is "$(complete vm run --rm --vcpu '')" ""
 	is "$(complete vm run --)" "$(complete vm run -- | grep ^--)"

@@ -19,6 +19,7 @@ setup()
 
 teardown()
 {
+	! ip link show bgown > /dev/null 2>&1 || ip link delete bgown
 	chown "${kvm% *}" /dev/kvm
 	chmod "${kvm#* }" /dev/kvm
 	for name in $(ordinary vm list -q); do
@@ -60,6 +61,30 @@ life()
 	command -v firecracker > /dev/null || skip "the real Firecracker is absent: set BANGER_FIRECRACKER"
 	export BANGER_VMM=firecracker
 	life --net none
+}
+
+@test "an ordinary user's guest has a network by a tap that root made for that user" {
+	export BANGER_VMM=qemu
+	! command -v firecracker > /dev/null || BANGER_VMM=firecracker
+	own=tap:bgown,10.9.0.2/24,10.9.0.1
+	run ordinary vm create --name a --net "$own"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no interface 'bgown'"*"sudo ip tuntap add"* ]]
+	ip tuntap add dev bgown mode tap user 1234
+	ip address add 10.9.0.1/24 dev bgown
+	run ordinary vm create --name a --net "$own"
+	[[ "$output" == *"is down"* ]]
+	ip link set bgown up
+	life --net "$own"
+	ordinary vm exec a -- ping -c 1 -W 20 10.9.0.1
+	[ "$(ordinary vm exec a -- sh -c "ip -4 -o address show eth0 | awk '{ print \$4 }'")" = 10.9.0.2/24 ]
+	[ "$(ordinary vm stats --json a | jq '.rx_bytes > 0 and .tx_bytes > 0')" = true ]
+	run ordinary vm create --name b --net "$own"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"another program has the tap"* ]]
+	ordinary vm delete -q a
+	[ -e /sys/class/net/bgown ]
+	ip link delete bgown
 }
 
 @test "without the group a word of how to get into it" {
