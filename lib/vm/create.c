@@ -371,7 +371,8 @@ static struct fault *check(const struct store *s, const struct config *config,
 			   struct vmm_choice *choice)
 {
 	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
-				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
+				       .qcow2 = !strcmp(spec->disk_mode, "qcow2"),
+				       .vcpu = spec->vcpu };
 
 	TRY(name_check_vm(spec->name));
 	TRY(image_check_wanted(spec->image));

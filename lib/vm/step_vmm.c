@@ -28,7 +28,8 @@ struct fault *step_vmm_choose(const struct vm *vm, struct vmm_choice *choice)
 {
 	const struct vm_spec *spec = &vm->spec;
 	const struct vmm_need need = { .user_net = !strcmp(spec->net, "user"),
-				       .qcow2 = !strcmp(spec->disk_mode, "qcow2") };
+				       .qcow2 = !strcmp(spec->disk_mode, "qcow2"),
+				       .vcpu = spec->vcpu };
 
 	return vmm_choose(vm->store, spec->vmm ? spec->vmm : "auto", &need, vm->config, choice);
 }

@@ -230,9 +230,6 @@ static struct fault *check_machine(const struct vmm_machine *m)
 		return fault_hint(fault_new(F_INVALID, "the run directory '%s' is too long for "
 					    "sockets", m->run_dir),
 				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to a shorter directory.");
-	if (m->vcpu > FC_VCPU_MAX)
-		return fault_new(F_UNSUPPORTED, "Firecracker gives a VM at most %d CPUs, not %u",
-				 FC_VCPU_MAX, m->vcpu);
 	if (m->net.kind == VMM_NET_USER)
 		return fault_new(F_UNSUPPORTED, "Firecracker has no user-mode network");
 	for (size_t i = 0; i < m->n_disks; i++)
@@ -493,6 +490,7 @@ static struct fault *stats(const char *run_dir, int wait_ms, struct vmm_stats *o
 const struct vmm_driver vmm_firecracker = {
 	.name = "firecracker",
 	.transport = GUEST_VSOCK,
+	.vcpu_max = FC_VCPU_MAX,
 	.probe = probe,
 	.find = find,
 	.launch = launch,

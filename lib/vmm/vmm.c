@@ -32,6 +32,10 @@ static struct fault *check_need(const struct vmm_driver *d, const struct vmm_nee
 		return fault_hint(fault_new(F_UNSUPPORTED, "%s cannot read the VM's qcow2 disk",
 					    d->name),
 				  "Make the VM with another --disk-mode, or use --vmm qemu.");
+	if (d->vcpu_max && need->vcpu > d->vcpu_max)
+		return fault_hint(fault_new(F_UNSUPPORTED, "%s gives a VM at most %u CPUs, not %llu",
+					    d->name, d->vcpu_max, (unsigned long long)need->vcpu),
+				  "Choose fewer with --vcpu, or use --vmm qemu.");
 	return NULL;
 }
 

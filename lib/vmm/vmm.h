@@ -91,6 +91,7 @@ struct vmm_driver {
 	const char *name;
 	bool qcow2;    /* reads qcow2 disks */
 	bool user_net; /* has a user-mode network */
+	unsigned int vcpu_max; /* the most CPUs of a VM; 0 = more than banger gives it */
 	bool serials;  /* disks have the serial given to them; else they are vda, vdb ... in order */
 	enum guest_transport transport; /* of the agent's channel */
 	/*
@@ -137,6 +138,7 @@ extern const struct vmm_driver vmm_firecracker;
 struct vmm_need {
 	bool user_net; /* the VMM's user-mode network */
 	bool qcow2;    /* its root disk is one already */
+	uint64_t vcpu; /* how many CPUs */
 };
 
 /*

@@ -179,8 +179,15 @@ ended()
 	run "$BANGER" vm create --name a --net none --disk-mode qcow2
 	[ "$status" -eq 1 ]
 	[[ "$output" == *qcow2* ]]
-	STUB_FC_VERSION=1.7.0 run "$BANGER" vm create --name a --net none
+	# A file of its own: what the stand-in said before is remembered.
+	printf '#!/bin/sh\nSTUB_FC_VERSION=1.7.0 exec %s "$@"\n' "$STUB" > /usr/local/lib/old_firecracker
+	chmod 0755 /usr/local/lib/old_firecracker
+	BANGER_FIRECRACKER=/usr/local/lib/old_firecracker run "$BANGER" vm create --name a --net none
+	rm /usr/local/lib/old_firecracker
 	[[ "$output" == *"Firecracker 1.7 is too old"* ]]
+	run "$BANGER" vm create --name a --net none --vcpu 33
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"at most 32 CPUs"* ]]
 	BANGER_FIRECRACKER=/no/such/program run "$BANGER" vm create --name a --net none
 	[[ "$output" == *"not installed"* ]]
 	[ -z "$("$BANGER" vm list -q)" ]
