@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <string.h>
 
 char buf_empty[1];
@@ -31,10 +32,11 @@ char *buf_grow(struct buf *b, size_t extra)
 	if (__builtin_add_overflow(b->len, extra, &need) || __builtin_add_overflow(need, 1, &need))
 		abort();
 	if (need > b->room) {
-		size_t room = b->room ? b->room : 64;
+		/* At least twice as much as before: many small pieces are copied only a few times. */
+		size_t room = b->room < 32 ? 64 : b->room > SIZE_MAX / 2 ? need : b->room * 2;
 
-		while (room < need)
-			room = room > need / 2 ? need : room * 2;
+		if (room < need)
+			room = need;
 		b->data = xrealloc_array(b->room ? b->data : NULL, room, 1);
 		b->room = room;
 		b->data[b->len] = '\0';

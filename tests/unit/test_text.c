@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/nearest.h"
 #include "base/text.h"
 
@@ -219,6 +220,22 @@ static void nearest_word(void **state)
 	assert_null(best_of(longest));
 }
 
+static void many_small_pieces_are_rarely_moved(void **state)
+{
+	AUTO_BUF b = BUF_INIT;
+	size_t moves = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 100000; i++) {
+		size_t room = b.room;
+
+		buf_addc(&b, 'x');
+		moves += b.room != room;
+	}
+	assert_int_equal(strlen(b.data), 100000);
+	assert_in_range(moves, 1, 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +248,7 @@ int main(void)
 		cmocka_unit_test(control_bytes_become_visible),
 		cmocka_unit_test(hexadecimal),
 		cmocka_unit_test(nearest_word),
+		cmocka_unit_test(many_small_pieces_are_rarely_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
