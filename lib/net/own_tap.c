@@ -76,9 +76,6 @@ struct fault *own_tap_check(const struct own_tap *t)
 	if (!geteuid())
 		return fault_hint(fault_new(F_UNSUPPORTED, "a tap of one's own is for ordinary users"),
 				  "As root, use --net bridge.");
-	if (access(tun, R_OK | W_OK))
-		return fault_hint(fault_sys(F_MISSING, "opening '%s'", tun),
-				  "Load the module: sudo modprobe tun");
 	if (link_attribute(t->name, "ifindex") < 0)
 		return make_hint(t, fault_new(F_MISSING, "there is no interface '%s'", t->name));
 	if (kind < 0 || !(kind & IFF_TAP) || (kind & IFF_MULTI_QUEUE))
@@ -86,6 +83,9 @@ struct fault *own_tap_check(const struct own_tap *t)
 					      t->name));
 	if (link_attribute(t->name, "owner") != (long)geteuid())
 		return make_hint(t, fault_new(F_DENIED, "tap '%s' does not belong to you", t->name));
+	if (access(tun, R_OK | W_OK))
+		return fault_hint(fault_sys(F_SYS, "opening '%s'", tun),
+				  "Let users open it: sudo chmod 0666 /dev/net/tun");
 	if (!(link_attribute(t->name, "flags") & IFF_UP))
 		return fault_hint(fault_new(F_STATE, "tap '%s' is down", t->name),
 				  "Switch it on: sudo ip link set %s up", t->name);
