@@ -14,6 +14,8 @@ struct guest {
 	size_t out_at;
 	unsigned char nonce[FRAME_NONCE];
 	uint16_t version; /* agreed on */
+	int silence_ms;	  /* of nothing from the agent until one who watches asks, and again until they give up */
+	unsigned int pings; /* of ours that were not answered yet */
 };
 
 int64_t channel_now_ms(void);

@@ -23,6 +23,7 @@
 #define RESYNC_MS  200	/* without an answer to a hello; doubled each time */
 #define BUSY_MS	   1000 /* all ports taken for so long is the answer */
 #define READ_MAX   65536
+#define SILENCE_MS (2 * 60 * 1000)
 #define VSOCK_MS   500 /* so long a vsock may say nothing before it is tried anew */
 
 /* ---------------------------------------------------------------------------------- the socket */
@@ -90,6 +91,15 @@ static bool is_repeated_ack(const struct guest *g, const struct frame *f)
 	       !memcmp(hello.nonce, g->nonce, sizeof(g->nonce));
 }
 
+/* The answer may come after the command that made us ask has ended. */
+static bool is_awaited_pong(struct guest *g, const struct frame *f)
+{
+	if (f->type != FRAME_PONG || !g->pings)
+		return false;
+	g->pings--;
+	return true;
+}
+
 struct fault *channel_next(struct guest *g, struct frame *f, bool *got)
 {
 	size_t used;
@@ -108,7 +118,7 @@ struct fault *channel_next(struct guest *g, struct frame *f, bool *got)
 			return NULL;
 		}
 		g->taken = used;
-	} while (is_repeated_ack(g, f));
+	} while (is_repeated_ack(g, f) || is_awaited_pong(g, f));
 	*got = true;
 	return NULL;
 }
@@ -339,6 +349,7 @@ struct fault *guest_connect(const struct guest_address *address, int deadline_ms
 	struct fault *f;
 
 	g->fd = g->lock = -1;
+	g->silence_ms = SILENCE_MS;
 	buf_init(&g->in);
 	buf_init(&g->out);
 	f = reach_in_time(address, g, &a);

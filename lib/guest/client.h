@@ -56,6 +56,7 @@ struct guest_exec {
 	void (*size)(void *context, uint16_t *rows, uint16_t *columns); /* asked after a resize */
 	void *size_context;
 	int64_t timeout_ms;	 /* kept on the host; 0 = none */
+	bool watched;		 /* F_GUEST when the agent says nothing for minutes, not even PONG */
 	bool signals_end;	 /* SIGINT and SIGTERM end the wait at once, none is passed on */
 };
 

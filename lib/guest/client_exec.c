@@ -45,6 +45,7 @@ struct pump {
 	size_t window; /* bytes of input that may still be sent */
 	bool in_open, started, ended, forwarded;
 	int64_t deadline; /* -1 = none */
+	int64_t heard;	  /* when the agent last said something, or was asked to */
 };
 
 enum { SOCKET, IN, OUT, ERR, CANCEL, RESIZE, SLOTS };
@@ -177,12 +178,15 @@ static struct fault *on_frame(struct pump *p, const struct frame *f)
 
 static struct fault *take_frames(struct pump *p)
 {
+	unsigned int pings = p->g->pings;
 	struct frame f;
 	bool got;
 
 	TRY(channel_receive(p->g));
 	for (;;) {
 		TRY(channel_next(p->g, &f, &got));
+		if (got || p->g->pings < pings)
+			p->heard = channel_now_ms();
 		if (!got)
 			return NULL;
 		TRY(on_frame(p, &f));
@@ -236,10 +240,15 @@ static void on_resize(struct pump *p)
 
 /* ---------------------------------------------------------------------------------------- pump */
 
+static bool has_room(const struct pump *p)
+{
+	return sink_left(&p->out) + sink_left(&p->err) < PENDING_MAX;
+}
+
 static void fill(const struct pump *p, struct pollfd *fds)
 {
 	const struct guest *g = p->g;
-	bool room = sink_left(&p->out) + sink_left(&p->err) < PENDING_MAX;
+	bool room = has_room(p);
 	bool may_read = p->in_open && p->window && g->out.len < PENDING_MAX;
 
 	fds[SOCKET] = (struct pollfd){ .fd = g->fd };
@@ -256,13 +265,39 @@ static void fill(const struct pump *p, struct pollfd *fds)
 	fds[RESIZE] = (struct pollfd){ p->e->tty && p->e->size ? p->e->resize_fd : -1, POLLIN, 0 };
 }
 
+/*
+ * Whatever runs may be silent for as long as it likes, a built-in, too, while it reads a large tree; but the
+ * agent answers a PING.  One that does not, or stops in the middle of a frame, would be waited for
+ * for ever.  While we are the ones who do not read, it cannot be heard.
+ */
+static struct fault *listen_for_life(struct pump *p)
+{
+	int64_t now = channel_now_ms();
+
+	if (!p->e->watched || p->ended)
+		return NULL;
+	if (!has_room(p))
+		p->heard = now;
+	if (p->g->pings && now - p->heard >= p->g->silence_ms)
+		return fault_hint(fault_new(F_GUEST, "the machine's agent has said nothing for %d seconds",
+					    (p->g->silence_ms + 999) / 1000),
+				  "Restart the VM when it does not answer any more.");
+	if (now - p->heard >= p->g->silence_ms && !p->g->pings) {
+		frame_add_empty(&p->g->out, FRAME_PING);
+		p->g->pings++;
+		p->heard = now;
+	}
+	return NULL;
+}
+
 static int time_left(const struct pump *p)
 {
-	int64_t left;
+	int64_t left = p->deadline < 0 ? INT_MAX : p->deadline - channel_now_ms();
 
-	if (p->deadline < 0)
+	if (p->e->watched && left > p->g->silence_ms)
+		left = p->g->silence_ms;
+	else if (p->deadline < 0)
 		return -1;
-	left = p->deadline - channel_now_ms();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -301,6 +336,7 @@ static struct fault *run(struct pump *p)
 			return NULL;
 		}
 		TRY(turn(p));
+		TRY(listen_for_life(p));
 		/* A command on this side would have got this signal. */
 		if (!p->ended && (p->out.gone || p->err.gone)) {
 			*p->status = (struct guest_status){ .how = GUEST_SIGNALLED,
@@ -338,7 +374,7 @@ struct fault *guest_exec_run(struct guest *g, const struct guest_exec *e,
 			     struct guest_status *status)
 {
 	struct pump p = { .g = g, .e = e, .status = status, .window = FRAME_STDIN_WINDOW,
-			  .in_open = e->in >= 0, .deadline = -1 };
+			  .in_open = e->in >= 0, .deadline = -1, .heard = channel_now_ms() };
 	struct fault *f;
 
 	*status = (struct guest_status){ 0 };

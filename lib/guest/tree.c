@@ -76,7 +76,7 @@ struct fault *guest_builtin(struct guest *g, const char *const *argv, const char
 	AUTO_FD nowhere = -1;
 	AUTO_FD err = -1;
 	struct guest_exec e = { .argv = argv, .builtin = true, .user = user, .cwd = "/",
-				.in = in, .out = out, .resize_fd = -1 };
+				.in = in, .out = out, .resize_fd = -1, .watched = true };
 	struct fault *f;
 
 	if (notice)

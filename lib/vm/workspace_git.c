@@ -12,8 +12,11 @@
 
 #define OUTPUT_MAX  (256u << 20)
 #define STREAM_ROOM 65536
-/* Large files go through git as a stream instead of as a whole.  Not for what compares them. */
-#define LITTLE_MEMORY "-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=16m"
+/* Large files go through git as a stream instead of as a whole, and packs are not mapped as a whole.  Not for
+ * what compares them. */
+#define LITTLE_MEMORY                                                                              \
+	"-c", "core.bigFileThreshold=16m", "-c", "pack.windowMemory=16m", "-c",                    \
+		"core.packedGitWindowSize=16m", "-c", "core.packedGitLimit=64m"
 
 /* ------------------------------------------------------------------------------------- running */
 

@@ -47,16 +47,31 @@ vm_teardown()
 	rm -rf "$BANGER_STATE_DIR" "$BANGER_RUN_DIR"
 }
 
-# What a VM may leave on the host, apart from files of the state directory.
+# What a VM may leave on the host, apart from files of the state directory.  Only what is this test's: others
+# run at the same time, and their machines come and go.
 world()
 {
 	losetup -n -O NAME,BACK-FILE 2> /dev/null | grep -F "$BANGER_STATE_DIR" || true
-	ip -o link 2> /dev/null | grep -o 'bgr[0-9a-f]\{8\}' || true
-	ip netns list 2> /dev/null | grep -F banger || true
-	nft list tables 2> /dev/null | grep -F banger || true
+	network
 	grep -F "$BANGER_STATE_DIR" /proc/self/mounts || true
 	ls -A "$BANGER_RUN_DIR"
 	processes
+}
+
+# Taps and the filter's elements carry the tag of their state directory (lib/net/net.h); what is nobody's, and
+# a filter without a machine, are told as well.
+network()
+{
+	local name alias taps='' tag device inode
+	read -r device inode <<< "$(stat -c '%d %i' "$BANGER_STATE_DIR")"
+	tag=$(printf '%x-%x' "$device" "$inode")
+	while read -r name alias; do
+		taps=yes
+		[[ -n $alias && $alias != *" $tag" ]] || echo "tap $name $alias"
+	done < <(ip -j link 2> /dev/null | jq -r '.[] | select(.ifname? // "" | test("^bgr[0-9a-f]{8}$")) |
+		"\(.ifname) \(.ifalias // "")"')
+	nft list sets bridge 2> /dev/null | grep -F -- "$tag" || true
+	[ -n "$taps" ] || nft list tables 2> /dev/null | grep -F banger || true
 }
 
 # Processes that name this test's directories among their arguments.
@@ -68,8 +83,12 @@ processes()
 
 leak_check()
 {
-	local left
-	world > "$BATS_TEST_TMPDIR/world.after"
+	local left try
+	for try in 1 2 3 4 5; do # what is nobody's may be another's for the moment
+		world > "$BATS_TEST_TMPDIR/world.after"
+		! cmp -s "$BATS_TEST_TMPDIR/world.before" "$BATS_TEST_TMPDIR/world.after" || break
+		sleep "$((try - 1))"
+	done
 	diff -u "$BATS_TEST_TMPDIR/world.before" "$BATS_TEST_TMPDIR/world.after" >&2 ||
 		{ echo "the test above left something behind" >&2; return 1; }
 	left=$(ls -A "$BANGER_STATE_DIR/vms" 2> /dev/null)
