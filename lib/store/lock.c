@@ -78,10 +78,11 @@ static bool still_linked(int dir, const char *name, int fd)
 static struct fault *open_lock(int dir, const char *name, const char *what, int *fd)
 {
 	*fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (*fd < 0)
-		return fault_sys(errno == ENOENT ? F_NOT_FOUND : F_SYS, "opening the lock of %s",
-				 what);
-	return NULL;
+	if (*fd >= 0)
+		return NULL;
+	if (errno == ENOENT) /* its directory has been removed since it was opened */
+		return fault_new(F_NOT_FOUND, "%s is not there any more", what);
+	return fault_sys(F_SYS, "opening the lock of %s", what);
 }
 
 struct wait_state {

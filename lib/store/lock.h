@@ -36,7 +36,7 @@ struct lock_holder {
  * lock_take() - take the lock file @name in @dir (created when absent, mode 0600).
  * @what: the object, for messages: "VM 'web'".  @verb: what for: "start".  @wait_ms: longest wait;
  * 0 = do not wait, -1 = for ever.
- * Return: NULL; F_BUSY naming the holder; F_CANCELLED; F_SYS.
+ * Return: NULL; F_BUSY naming the holder; F_NOT_FOUND when @dir has been removed; F_CANCELLED; F_SYS.
  */
 struct fault *lock_take(int dir, const char *name, enum lock_kind kind, const char *what,
 			const char *verb, int wait_ms, struct lock *lock) MUST_CHECK;

@@ -324,6 +324,23 @@ static void a_lock_file_made_anew_is_not_taken_for_held(void **state)
 	assert_true(fcntl(fresh.fd, F_GETFD) & FD_CLOEXEC);
 }
 
+static void the_lock_of_what_was_removed_is_told_in_words(void **state)
+{
+	AUTO_FREE char *path = xasprintf("%s/gone", root);
+	AUTO_LOCK wanted = LOCK_INIT;
+	AUTO_FAULT f = NULL;
+	AUTO_FD dir = -1;
+
+	(void)state;
+	assert_int_equal(mkdir(path, 0700), 0);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(rmdir(path), 0);
+	f = lock_take(dir, "lock", LOCK_EXCLUSIVE, "VM 'web'", "stop", 0, &wanted);
+	assert_non_null(f);
+	assert_int_equal(fault_kind(f), F_NOT_FOUND);
+	assert_string_equal(fault_message(f), "VM 'web' is not there any more");
+}
+
 static void names(void **state)
 {
 	static const char *const good[] = { "a", "web", "web-1", "0",
@@ -400,6 +417,7 @@ int main(void)
 		T(locks_hold_under_contention),
 		T(a_held_lock_names_its_holder),
 		T(a_lock_file_made_anew_is_not_taken_for_held),
+		T(the_lock_of_what_was_removed_is_told_in_words),
 		T(names),
 		T(any_text_becomes_a_valid_name),
 		T(lookups_take_exact_then_unique_prefix),
