@@ -175,7 +175,8 @@ check-lab: $(BUILD)/banger $(TOOL_BIN)
 soak: $(BUILD)/banger unit-build
 	CRASH_POINTS=0 CRASH_LIMIT=7200 SOAK_SECONDS=600 tests/run.sh crash
 	BANGER=$(abspath $(BUILD))/banger STOP_ROUNDS=100 bats -f 'lesson 19' tests/vm/life.bats
-	BANGER=$(abspath $(BUILD))/banger WORKSPACE_ROUNDS=300 bats tests/vm/workspace_property.bats
+	BANGER=$(abspath $(BUILD))/banger WORKSPACE_ROUNDS=200 WORKSPACE_GIT_ROUNDS=100 bats tests/vm/workspace_property.bats
+	BANGER=$(abspath $(BUILD))/banger bats tests/vm/workspace_large.soak
 	BANGER=$(abspath $(BUILD))/banger WORKSPACE_REPOS=3 bats tests/vm/workspace_repos.bats
 
 # For a person: a shell in the lab.

@@ -99,7 +99,18 @@ remote()
 	[ "$status" -eq 1 ]
 }
 
-@test "ssh, scp, rsync and git push reach NAME.vm through ssh-config" {
+# Two ports of this host that nobody has.
+free_ports()
+{
+	local port found=()
+	for port in $(shuf -i 20000-32000 -n 200); do
+		[ -n "$(ss -Hltn "sport = :$port")" ] || found+=("$port")
+		[ ${#found[@]} -lt 2 ] || break
+	done
+	echo "${found[@]}"
+}
+
+@test "ssh, scp, rsync, git push, -L and -D reach NAME.vm through ssh-config" {
 	"$BANGER" ssh-config -q --install
 	"$BANGER" vm create -q --name a > /dev/null
 	config=$HOME/.ssh/config
@@ -130,6 +141,28 @@ remote()
 	GIT_SSH_COMMAND="ssh -F $config" git -C "$work/repo" push -q a.vm:repo.git HEAD:main
 	run --separate-stderr "$BANGER" vm exec a -- git -C /root/repo.git log --format=%s main
 	[ "$output" = first ]
+	# Ports of the guest by way of ssh, which has no network but this: one by one, and any of them.
+	"$BANGER" vm exec a -- sh -c 'mkdir /tmp/www && echo served > /tmp/www/word'
+	scp -q -F "$config" /bin/busybox a.vm:/tmp/busybox
+	"$BANGER" vm exec a -- /tmp/busybox httpd -p 127.0.0.1:8080 -h /tmp/www
+	read -r local_port socks_port < <(free_ports)
+	ssh -F "$config" -N -o ExitOnForwardFailure=yes -L "127.0.0.1:$local_port:127.0.0.1:8080" \
+		-D "127.0.0.1:$socks_port" a.vm 3>&- &
+	tunnel=$!
+	for _ in $(seq 300); do
+		! curl -sS -m 60 "http://127.0.0.1:$local_port/word" > "$work/word" 2> "$work/curl" || break
+		kill -0 "$tunnel"
+		sleep 0.2
+	done
+	[ "$(cat "$work/word")" = served ]
+	# The name is the guest's to resolve.
+	[ "$(curl -sS -m 60 --socks5-hostname "127.0.0.1:$socks_port" http://localhost:8080/word)" = served ]
+	run curl -sS -m 60 --socks5-hostname "127.0.0.1:$socks_port" http://localhost:1/
+	[ "$status" -ne 0 ]
+	kill "$tunnel"
+	wait "$tunnel" || true
+	run curl -sS -m 60 "http://127.0.0.1:$local_port/word"
+	[ "$status" -ne 0 ]
 	# The pinned key is checked here, too, and no other VM's is taken for it.
 	"$BANGER" vm exec a -- sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/other && cp /tmp/other /etc/ssh/ssh_host_ed25519_key'
 	run ssh -F "$config" a.vm true

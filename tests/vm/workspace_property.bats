@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
 # Random repositories and random edits, round after round against one machine: what comes back is exactly
-# what the same edits make of the files here.  WORKSPACE_ROUNDS and WORKSPACE_SEED ask for more, or others.
+# what the same edits make of the files here.  In a second machine git works on them, too: there it is exactly
+# what the guest has in the end.  WORKSPACE_ROUNDS, WORKSPACE_GIT_ROUNDS and WORKSPACE_SEED ask for more, or
+# others.
 
 load helpers
 
 setup_file()
 {
-	vm_setup_file
+	vm_setup_file --debian
 }
 
 setup()
@@ -105,10 +107,11 @@ tree()
 		done)
 }
 
-# one ROUND - prepare, edit on both sides, export in three ways
-one()
+# make_source - $source, $kind and $options: some repository as somebody may have it
+make_source()
 {
-	local repo=$work/repo source=$work/repo kind=$((RANDOM % 5)) options=()
+	local repo=$work/repo
+	source=$work/repo kind=$((RANDOM % 5)) options=()
 	rm -rf "$work"
 	mkdir "$work"
 	make_repo "$repo"
@@ -126,18 +129,18 @@ one()
 		(cd "$source" && sh "$work/dirty.sh")
 		options+=(--include-untracked)
 	fi
-	cp -a "$source" "$work/expected"
-	rm -rf "$work/expected/.git"
-	edits "$source" > "$work/edits.sh"
-	(cd "$work/expected" && sh "$work/edits.sh")
-	"$BANGER" vm workspace prepare -q dev "$source" --guest-path "/root/w$1" "${options[@]}" || return 1
-	"$BANGER" vm exec -i dev -- sh < "$work/edits.sh" || return 1
+}
+
+# export_twice ROUND - the patch on what was sent, and the one on the host's commit; then it is over in the guest
+export_twice()
+{
 	"$BANGER" vm workspace export -q dev -o "$work/patch" || return 1
 	"$BANGER" vm workspace export -q dev -o "$work/full" --base-commit HEAD || return 1
 	"$BANGER" vm exec -w / dev -- rm -rf "/root/w$1"
 	tree "$work/expected" > "$work/tree.expected"
 	# On a copy of what was sent, with git.
 	cp -a "$source" "$work/copy"
+	git -C "$work/copy" clean -q -fdX # nobody sent what is ignored, and it may be in the way of what no longer is
 	[ ! -s "$work/patch" ] || (cd "$work/copy" && rm -rf .git && git apply --whitespace=nowarn "$work/patch")
 	tree "$work/copy" | diff "$work/tree.expected" - || return 1
 	# On a fresh clone, where there are no submodules.
@@ -148,12 +151,92 @@ one()
 	fi
 }
 
+# one ROUND - prepare, edit on both sides, export
+one()
+{
+	local source kind options
+	make_source
+	cp -a "$source" "$work/expected"
+	rm -rf "$work/expected/.git"
+	edits "$source" > "$work/edits.sh"
+	(cd "$work/expected" && sh "$work/edits.sh")
+	"$BANGER" vm workspace prepare -q dev "$source" --guest-path "/root/w$1" "${options[@]}" || return 1
+	"$BANGER" vm exec -i dev -- sh < "$work/edits.sh" || return 1
+	export_twice "$1"
+}
+
+commit='{ git add -A && git commit -qm more; } > /dev/null 2>&1 || :'
+
+# life DIR - what somebody may do with git and DIR's repository, in the guest
+life()
+{
+	echo "exec 2> /dev/null; here=\$(git symbolic-ref --short HEAD)"
+	case $((RANDOM % 6)) in
+	0) # some commits, and work that is in none
+		edits "$1"
+		echo "$commit"
+		edits "$1"
+		echo "$commit"
+		edits "$1"
+		;;
+	1 | 2 | 3) # two branches that come together, or do not
+		echo "git checkout -q -b topic"
+		edits "$1"
+		echo "$commit; git checkout -q -f \$here"
+		edits "$1"
+		echo "$commit"
+		case $((RANDOM % 4)) in
+		0) echo "git merge -q --no-edit topic" ;;
+		1) echo "git checkout -q -f topic; git rebase -q \$here || git rebase --abort" ;;
+		2) echo "git checkout -q -f topic; git rebase -q \$here" ;;
+		3) echo "git cherry-pick topic" ;;
+		esac
+		[ $((RANDOM % 2)) = 0 ] || edits "$1"
+		;;
+	4) # put aside, taken back, staged in part, and some of it gone from the index only
+		edits "$1"
+		echo "git stash -q -u; git stash apply -q; git add -u; git reset -q --soft HEAD; git rm -q -r --cached ."
+		;;
+	5) # another commit, and back
+		edits "$1"
+		echo "git checkout -q --detach; $commit; git tag aside; git checkout -q -f \$here; git gc -q"
+		edits "$1"
+		echo "git checkout -q aside -- .; git branch -m \$here renamed"
+		;;
+	esac
+	echo ":"
+}
+
+# one_with_git ROUND - what is in the guest in the end is what counts
+one_with_git()
+{
+	local source kind options
+	make_source
+	life "$source" > "$work/life.sh"
+	"$BANGER" vm workspace prepare -q dev "$source" --guest-path "/root/w$1" "${options[@]}" || return 1
+	"$BANGER" vm exec -i dev -- sh < "$work/life.sh" || return 1
+	mkdir "$work/expected"
+	"$BANGER" vm exec dev -- tar -c --exclude=./.git . | tar -C "$work/expected" -x --no-same-owner || return 1
+	export_twice "$1"
+}
+
 @test "the exported patch gives the guest's tree exactly, for random repositories and edits" {
 	local round seed=${WORKSPACE_SEED:-1}
 	work=$BATS_TEST_TMPDIR/work
 	"$BANGER" vm create -q --name dev
-	for round in $(seq "${WORKSPACE_ROUNDS:-12}"); do
+	for round in $(seq "${WORKSPACE_ROUNDS:-9}"); do
 		RANDOM=$((seed * 1000 + round))
 		one "$round" || { echo "round $round of seed $seed" >&2; return 1; }
+	done
+}
+
+@test "so it does when the guest has git, and commits, switches, merges and rebases" {
+	local round seed=${WORKSPACE_SEED:-1}
+	export BANGER_IMAGE=debian-bookworm BANGER_MEMORY=512M
+	work=$BATS_TEST_TMPDIR/work
+	"$BANGER" vm create -q --name dev
+	for round in $(seq "${WORKSPACE_GIT_ROUNDS:-3}"); do
+		RANDOM=$((seed * 2000 + round))
+		one_with_git "$round" || { echo "round $round of seed $seed, with git" >&2; return 1; }
 	done
 }
