@@ -76,7 +76,13 @@ teardown()
 	[ "$(field a .root_fault)" = null ]
 	dd if=/dev/zero of=/var/lib/banger/vms/.ballast bs=1M 2> /dev/null || true
 	truncate -s -8M /var/lib/banger/vms/.ballast
-	"$BANGER" vm exec --timeout 10s a -- sh -c 'head -c 67108864 /dev/urandom > /big; sync' || true
+	"$BANGER" vm exec --timeout 4m a -- sh -c 'head -c 67108864 /dev/urandom > /big; sync' 3>&- &
+	for _ in $(seq 400); do
+		[ "$(field a .root_fault)" = null ] || break
+		sleep 0.2
+	done
+	kill $!
+	wait $! || true
 	[[ "$(field a .root_fault)" == *"vm reset a"* ]]
 	[[ "$("$BANGER" vm stats --json a)" == *"vm reset a"* ]]
 	"$BANGER" vm kill -q a
