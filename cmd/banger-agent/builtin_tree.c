@@ -24,7 +24,7 @@ static int fail(struct fault *f)
 static void say_skipped(uint64_t n)
 {
 	if (n)
-		fprintf(stderr, "%llu devices, sockets or pipes were left out\n",
+		fprintf(stderr, "left out, as they are no files: devices, sockets and pipes (%llu)\n",
 			(unsigned long long)n);
 }
 

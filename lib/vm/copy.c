@@ -225,7 +225,8 @@ static void note_skipped(struct vm_copy *c, uint64_t n)
 	if (!n)
 		return;
 	free(c->notice);
-	c->notice = xasprintf("%llu devices, sockets or pipes were left out", (unsigned long long)n);
+	c->notice = xasprintf("left out, as they are no files: devices, sockets and pipes (%llu)",
+			      (unsigned long long)n);
 }
 
 static struct fault *send_tree(struct guest *guest, struct vm_copy *c, struct sending *s)
