@@ -352,7 +352,7 @@ struct fault *netlink_remove(struct netlink *n, const char *name)
 struct search {
 	bool (*overlaps)(const void *context, uint32_t address, unsigned int prefix);
 	const void *context;
-	unsigned int except;
+	const char *except;
 };
 
 /* "10.0.0.0/8 on eth0" when @a is in the way; owned. */
@@ -362,13 +362,14 @@ static char *in_the_way(const struct search *s, struct nl_addr *a, int index, co
 	struct in_addr address;
 	char text[INET_ADDRSTRLEN];
 
-	if (!a || lib.nl_addr_get_family(a) != AF_INET || (unsigned int)index == s->except ||
-	    !lib.nl_addr_get_prefixlen(a))
+	if (!a || lib.nl_addr_get_family(a) != AF_INET || !lib.nl_addr_get_prefixlen(a))
 		return NULL;
 	memcpy(&address, lib.nl_addr_get_binary_addr(a), sizeof(address));
 	if (!s->overlaps(s->context, ntohl(address.s_addr), lib.nl_addr_get_prefixlen(a)))
 		return NULL;
-	if_indextoname((unsigned int)index, name);
+	/* By its name now: another banger may have made the bridge, or removed it, since they were listed. */
+	if (index && (!if_indextoname((unsigned int)index, name) || !strcmp(name, s->except)))
+		return NULL;
 	return xasprintf("%s %s/%u of interface '%s'", kind,
 			 inet_ntop(AF_INET, &address, text, sizeof(text)),
 			 lib.nl_addr_get_prefixlen(a), name);
@@ -412,13 +413,11 @@ struct fault *netlink_conflict(struct netlink *n, const char *except,
 						unsigned int prefix),
 			       const void *context, char **conflict)
 {
-	struct search s = { overlaps, context, link_index(except) };
+	const struct search s = { overlaps, context, except };
 	struct nl_cache *cache = NULL;
 	int error;
 
 	*conflict = NULL;
-	if (!s.except)
-		s.except = UINT32_MAX;
 	error = lib.rtnl_addr_alloc_cache(n->socket, &cache);
 	if (error)
 		return nl_fault(error, "listing the addresses of this host");

@@ -139,6 +139,20 @@ no_network()
 	nothing_is_left
 }
 
+@test "the bridge that another banger makes at the same moment is not in the way" {
+	needs strace
+	is_sanitized && skip "the leak sanitizer cannot run under strace"
+	# Before it looks at the addresses and routes of the host.
+	inside strace -q -o "$PWD/trace" -e trace=sendmsg -e inject=sendmsg:delay_enter=3000000:when=1 \
+		"$BANGER" vm create -q --name a 3>&- & first=$!
+	sleep 1
+	banger vm create -q --name b
+	kill -0 "$first"
+	wait "$first"
+	banger vm delete -q a b
+	no_network
+}
+
 @test "addresses run out with a sentence; one whose VM is gone is taken over" {
 	export BANGER_SUBNET=172.30.0.1/30
 	banger vm create -q --no-start --name a
