@@ -154,7 +154,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libbanger.a
 
 # Everything.  Installs what is missing, builds with both compilers and with the sanitizers, runs
 # all suites and ends with one line that counts.
-SUITES ?= lint unit asan fuzz cli cli-asan crash
+SUITES ?= lint unit asan fuzz cli cli-asan crash workspace
 BESIDE ?= vm lab
 check:
 	packaging/deps.sh build run test

@@ -11,7 +11,8 @@
 #   cli       tests/cli/*.bats
 #   cli-asan  the same with the sanitized program
 #   crash     tests/crash/*.bats, the sweeps of tests/crash/*_sweep.sh and tests/crash/soak.sh
-#   vm        tests/vm/*.bats: real virtual machines
+#   vm        tests/vm/*.bats: real virtual machines, but for
+#   workspace tests/vm/workspace*.bats
 #   lab       tests/lab/*.bats, inside a virtual machine where KVM works
 #
 # A suite is a set of programs that print TAP.  Their output is kept in build/test-logs.  What
@@ -151,15 +152,16 @@ run_crash()
 	done
 	BANGER=$top/$build/banger run_tap crash/soak "$((${SOAK_SECONDS:-20} + 300))" tests/crash/soak.sh
 	sed -n 's/^ok [0-9]* - /    /p' "$logs/crash-soak.tap"
-	run_bats crash crash "$build/banger" 300 900
+	run_bats crash "crash/*" "$build/banger" 300 900
 }
 
-# $1: suite, $2: directory, $3: program under test, $4: limit of one test, $5: limit of one file
+# $1: suite, $2: which files of tests, a pattern, $3: program under test, $4: limit of one test, $5: limit of one file
 run_bats()
 {
 	local file
 
-	for file in "tests/$2"/*.bats; do
+	# shellcheck disable=SC2231 # a pattern
+	for file in tests/$2.bats; do
 		[ -e "$file" ] || continue
 		BANGER=$top/$3 BATS_TEST_TIMEOUT=$4 \
 			run_tap "$1/$(basename "$file" .bats)" "$5" bats --formatter tap "$file"
@@ -214,10 +216,11 @@ for suite in "$@"; do
 	unit) run_unit unit "$build" ;;
 	asan) run_unit asan "$build/asan" ;;
 	fuzz) run_fuzz ;;
-	cli) run_bats cli cli "$build/banger" 120 900 ;;
-	cli-asan) run_bats cli-asan cli "$build/asan/banger" 240 1200 ;;
+	cli) run_bats cli "cli/*" "$build/banger" 120 900 ;;
+	cli-asan) run_bats cli-asan "cli/*" "$build/asan/banger" 240 1200 ;;
 	crash) run_crash ;;
-	vm) run_bats vm vm "$build/banger" 600 1800 ;;
+	vm) run_bats vm "vm/[!w]*" "$build/banger" 600 1800 ;;
+	workspace) run_bats vm "vm/workspace*" "$build/banger" 600 1800 ;;
 	lab) # with a real Firecracker the tests of vm run once more
 		LAB_LIMIT=$([ -n "$LAB_FIRECRACKER" ] && echo 5400 || echo 1400)
 		LAB_LIMIT=$LAB_LIMIT BANGER=$top/$build/banger run_tap lab $((LAB_LIMIT + 100)) tests/lab/run.sh
