@@ -3,8 +3,9 @@
  * Theory of operation.  A layer is WAITING until a thread takes it; then it is either found in the
  * cache (CACHED: the thread hashes it while the reader reads) or GROWING: the thread appends to a file
  * of the cache and moves `available`, and the reader, which has the same file open, follows.  DONE
- * means that the thread has seen the right digest; nothing that was read counts before.  The first fault of any thread stops everything: `stop` ends the
- * other transfers and the reader, and fetch_end() hands it out.
+ * means that the thread has seen the right digest; nothing that was read counts before.  The first
+ * fault of any thread stops everything: `stop` ends the other transfers and the reader, and
+ * fetch_end() hands it out.
  */
 #include "image/fetch.h"
 
@@ -145,12 +146,18 @@ static void set_damaged(struct fetch *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
+/* The digest of all that was accounted; *@got: at least SHA256_HEX_LEN + 1 bytes. */
+static bool is_right(struct layer *l, char *got)
+{
+	sha256_finish(steal_ptr(&l->sha), got);
+	return !strcmp(got, l->given->hex);
+}
+
 static struct fault *verdict(struct layer *l)
 {
 	char got[SHA256_HEX_LEN + 1];
 
-	sha256_finish(steal_ptr(&l->sha), got);
-	if (!strcmp(got, l->given->hex))
+	if (is_right(l, got))
 		return NULL;
 	blob_part_discard(l->fetch->cache, l->given->hex);
 	if (l->resumed) /* then it may be the old bytes that are wrong */
@@ -218,8 +225,7 @@ static struct fault *check_cached(struct layer *l)
 
 	l->sha = sha256_new();
 	TRY(hash_again(l, l->given->size));
-	sha256_finish(steal_ptr(&l->sha), got);
-	if (strcmp(got, l->given->hex) != 0)
+	if (!is_right(l, got))
 		return fault_new(F_CORRUPT, "%s in the cache does not match its digest", l->given->what);
 	set_state(l, DONE, -1, l->written);
 	return NULL;

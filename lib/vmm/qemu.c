@@ -31,11 +31,12 @@ static char *socket_path(const char *run_dir)
 	return xasprintf("%s/" QMP_NAME, run_dir);
 }
 
-static struct fault *probe(const struct store *s, const struct config *config, struct vmm_choice *choice)
+static struct fault *probe(const struct store *s, const struct config *config,
+			   struct vmm_choice *choice)
 {
-	(void)s;
 	struct fault *no_kvm;
 
+	(void)s;
 	choice->program = machine_find_program(config->qemu_bin);
 	if (!choice->program)
 		return fault_hint(fault_new(F_MISSING, "QEMU is not installed (no program '%s')",
