@@ -94,6 +94,16 @@ struct fault *own_tap_check(const struct own_tap *t)
 	return NULL;
 }
 
+struct fault *own_tap_check_net(const char *net)
+{
+	struct own_tap tap;
+
+	if (!own_tap_is(net))
+		return NULL;
+	TRY(own_tap_parse(net, &tap));
+	return own_tap_check(&tap);
+}
+
 char *net_interface(const char *net, const char *id)
 {
 	struct own_tap t;

@@ -31,6 +31,8 @@ struct fault *own_tap_parse(const char *net, struct own_tap *out) MUST_CHECK;
  * program has it.
  */
 struct fault *own_tap_check(const struct own_tap *tap) MUST_CHECK;
+/* own_tap_check_net() - both for network mode @net; nothing to check when it is of another kind. */
+struct fault *own_tap_check_net(const char *net) MUST_CHECK;
 
 /* net_interface() - name of the host's end of the VM with @net and @id; owned, NULL = there is none. */
 char *net_interface(const char *net, const char *id);

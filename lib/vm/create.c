@@ -95,12 +95,7 @@ static struct fault *check_net(const struct config *config, const struct vm_crea
 		TRY(net_check(config));
 		return net_check_subnet(config);
 	}
-	if (own_tap_is(spec->net)) {
-		struct own_tap tap;
-
-		TRY(own_tap_parse(spec->net, &tap));
-		TRY(own_tap_check(&tap));
-	}
+	TRY(own_tap_check_net(spec->net));
 	if (wanted->peers || wanted->no_nat || (wanted->nat && strcmp(spec->net, "user")))
 		return fault_hint(fault_new(F_UNSUPPORTED, "--%s needs a bridge, and the network is '%s'",
 					    wanted->peers ? "peers" : wanted->nat ? "nat" : "no-nat",

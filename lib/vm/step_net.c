@@ -59,18 +59,9 @@ static bool may_have_tap(const struct vm *vm)
 	return tap && !vm->vmm_stays && (is_bridged(vm) || link_exists(tap));
 }
 
-static struct fault *check_own(const struct vm *vm)
-{
-	struct own_tap tap;
-
-	TRY(own_tap_parse(vm->spec.net, &tap));
-	return own_tap_check(&tap);
-}
-
 struct fault *step_tap_check(const struct vm *vm)
 {
-	if (own_tap_is(vm->spec.net))
-		return check_own(vm);
+	TRY(own_tap_check_net(vm->spec.net));
 	if (!is_bridged(vm))
 		return NULL;
 	if (!vm->spec.address)
