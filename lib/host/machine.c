@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/machine.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #define OWN_PROGRAM  "/proc/self/exe"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define BOOT_ID_LEN  36
+#define PARTS_OFFSET_MAX (1u << 20) /* of an ELF file's program headers; they follow its header */
 
 unsigned int machine_cpus(void)
 {
@@ -167,6 +169,25 @@ char *machine_find_program(const char *name)
 		path += len + (path[len] == ':');
 	}
 	return NULL;
+}
+
+bool machine_program_is_static(const char *path)
+{
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	Elf64_Ehdr header;
+	Elf64_Phdr part;
+
+	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    header.e_phentsize != sizeof(part) || header.e_phoff > PARTS_OFFSET_MAX)
+		return false;
+	for (size_t i = 0; i < header.e_phnum; i++) {
+		if (pread(fd, &part, sizeof(part), (off_t)(header.e_phoff + i * sizeof(part))) !=
+			    (ssize_t)sizeof(part) ||
+		    part.p_type == PT_INTERP)
+			return false;
+	}
+	return header.e_phnum > 0;
 }
 
 char *machine_own_program(void)

@@ -35,6 +35,12 @@ struct fault *machine_free_bytes(int dir, uint64_t *bytes) MUST_CHECK;
  * first match in PATH (a sane default when PATH is unset).  NULL when there is none.  Owned.
  */
 char *machine_find_program(const char *name);
+/*
+ * machine_program_is_static() - does the program @path start by itself, so also where the host's files
+ * are not?  No for a script and for one that names a dynamic loader (ELF, gABI chapter 5: PT_INTERP),
+ * and for a file that cannot be read.
+ */
+bool machine_program_is_static(const char *path);
 /* machine_own_program() - a path that runs this very program, replaced or removed as it may be.  Owned. */
 char *machine_own_program(void);
 

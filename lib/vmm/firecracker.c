@@ -163,6 +163,11 @@ static struct fault *probe_jailer(const struct store *s, const struct config *co
 					    "program '%s')", config->jailer_bin),
 				  "Put it beside Firecracker, or go without: BANGER_JAILER_ENABLED=no");
 	TRY(trust_program(choice->jailer));
+	if (!machine_program_is_static(choice->program))
+		return fault_hint(fault_new(F_UNSUPPORTED, "'%s' is not linked statically, so it cannot "
+					    "start in a jail", choice->program),
+				  "Take a release of Firecracker, or go without: "
+				  "BANGER_JAILER_ENABLED=no");
 	TRY(fc_ask_version(s, "jailer", choice->jailer, &said));
 	if (strncmp(said.data, "Jailer v", 8) || strcmp(said.data + 8, version))
 		return fault_hint(fault_new(F_UNSUPPORTED, "'%s' is of another version than "
@@ -224,12 +229,6 @@ struct fault *fc_clear_socket(const char *path)
 
 static struct fault *check_machine(const struct vmm_machine *m)
 {
-	AUTO_FREE char *longest = in_dir(m->run_dir, FC_VSOCK_SOCKET "_4294967295");
-
-	if (strlen(longest) > VMM_SOCKET_PATH_MAX)
-		return fault_hint(fault_new(F_INVALID, "the run directory '%s' is too long for "
-					    "sockets", m->run_dir),
-				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to a shorter directory.");
 	if (m->net.kind == VMM_NET_USER)
 		return fault_new(F_UNSUPPORTED, "Firecracker has no user-mode network");
 	for (size_t i = 0; i < m->n_disks; i++)

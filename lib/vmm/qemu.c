@@ -237,20 +237,6 @@ static struct fault *log_tail(const char *path)
 	return text.len ? fault_new(F_TOOL, "QEMU said: %s", text.data) : NULL;
 }
 
-static struct fault *check_paths(const struct vmm_machine *m)
-{
-	AUTO_FREE char *longest = xasprintf("%s/agent.%d", m->run_dir, GUEST_PORTS);
-
-	if (strlen(longest) > VMM_SOCKET_PATH_MAX)
-		return fault_hint(fault_new(F_INVALID, "the run directory '%s' is too long for "
-					    "sockets", m->run_dir),
-				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to a shorter directory.");
-	if (strchr(m->run_dir, ','))
-		return fault_new(F_INVALID, "the run directory '%s' must not contain a comma",
-				 m->run_dir);
-	return NULL;
-}
-
 /* Start QEMU and wait for its greeting, which comes when the machine is set up. */
 static struct fault *start(const struct args *a, const struct vmm_machine *m, int log,
 			   struct process_id *process)
@@ -304,7 +290,6 @@ static struct fault *launch(const struct vmm_choice *choice, const struct vmm_ma
 {
 	struct fault *f;
 
-	TRY(check_paths(m));
 	f = launch_as(m->virtio_mmio, choice, m, process);
 	if (f && m->virtio_mmio && lacks_microvm(f)) {
 		fault_free(f);

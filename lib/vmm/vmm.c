@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "store/vm_store.h"
+#include "vmm/firecracker.h"
 #include "vmm/jailer.h"
 
-#define LOG_KEPT  (1 << 20)
-#define LOG_BLOCK 4096
+#define LOG_KEPT	(1 << 20)
+#define LOG_BLOCK	4096
+#define ANY_ID		"00000000"
+#define LONGEST_SOCKET	FC_VSOCK_SOCKET "_4294967295" /* of a port that the guest connects to */
+#define SOCKET_PATH_MAX 107			       /* sun_path less its NUL */
 
 static const struct vmm_driver *const drivers[] = { &vmm_firecracker, &vmm_qemu };
 
@@ -21,6 +25,22 @@ void vmm_choice_release(struct vmm_choice *choice)
 	free(choice->jailer);
 	free(choice->note);
 	*choice = (struct vmm_choice){ 0 };
+}
+
+/* The sockets' names are made from it, and QEMU's options separate their parts by commas. */
+static struct fault *check_run_dir(const struct store *s)
+{
+	AUTO_FREE char *dir = vm_run_path(s, ANY_ID);
+
+	if (strlen(dir) + 1 + strlen(LONGEST_SOCKET) > SOCKET_PATH_MAX)
+		return fault_hint(fault_new(F_INVALID, "the run directory '%s' is too long for "
+					    "sockets", s->run_path),
+				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to a shorter directory.");
+	if (strchr(dir, ','))
+		return fault_hint(fault_new(F_INVALID, "the run directory '%s' must not contain a "
+					    "comma", s->run_path),
+				  "Set XDG_RUNTIME_DIR or BANGER_RUN_DIR to another directory.");
+	return NULL;
 }
 
 static struct fault *check_need(const struct vmm_driver *d, const struct vmm_need *need)
@@ -45,6 +65,7 @@ struct fault *vmm_choose(const struct store *s, const char *wanted, const struct
 	struct fault *f = NULL;
 
 	*choice = (struct vmm_choice){ 0 };
+	TRY(check_run_dir(s));
 	for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
 		struct fault *refusal;
 

@@ -21,9 +21,6 @@
 #define VMM_WORDS "auto firecracker qemu"
 #define NET_WORDS "auto user bridge none tap:" /* the last one as in net/own_tap.h */
 
-/* Longest path of a unix socket: sun_path less its NUL. */
-#define VMM_SOCKET_PATH_MAX 107
-
 struct vmm_disk {
 	const char *path;    /* absolute */
 	const char *format;  /* "raw" or "qcow2" */
@@ -144,7 +141,8 @@ struct vmm_need {
 /*
  * vmm_choose() - the driver for @wanted, one of VMM_WORDS, on this host: "auto" takes Firecracker where
  * its program and KVM are there and it can do what is needed, else QEMU.
- * F_UNSUPPORTED when the one that is wanted cannot do it; F_MISSING and others of probe().
+ * F_UNSUPPORTED when the one that is wanted cannot do it; F_INVALID when the run directory's name is none
+ * for sockets; F_MISSING and others of probe().
  */
 struct fault *vmm_choose(const struct store *s, const char *wanted, const struct vmm_need *need,
 			 const struct config *config, struct vmm_choice *choice) MUST_CHECK;

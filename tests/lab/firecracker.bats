@@ -193,6 +193,18 @@ ended()
 	[ -z "$("$BANGER" vm list -q)" ]
 }
 
+@test "a Firecracker that cannot start in a jail is refused before anything is made" {
+	printf '%s\n' '#!/bin/sh' 'echo Jailer v1.16.1' > /usr/local/lib/some_jailer
+	chmod 0755 /usr/local/lib/some_jailer
+	export BANGER_FIRECRACKER=$STUB BANGER_JAILER_ENABLED=yes BANGER_JAILER=/usr/local/lib/some_jailer
+	run "$BANGER" vm create --name a --net none
+	rm /usr/local/lib/some_jailer
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"'$STUB' is not linked statically, so it cannot start in a jail"* ]]
+	[[ "$output" == *"BANGER_JAILER_ENABLED=no"* ]]
+	[ -z "$("$BANGER" vm list -q)" ]
+}
+
 @test "root runs no Firecracker that others can write" {
 	mkdir -p /opt/loose
 	cp "$STUB" /opt/loose/firecracker

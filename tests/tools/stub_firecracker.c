@@ -41,6 +41,7 @@ struct client {
 static struct client api[API_CLIENTS], agent[AGENT_CLIENTS];
 static int api_socket = -1, vsock_socket = -1;
 static bool started, halted, has_kernel, has_metrics;
+static unsigned int presses; /* of Ctrl-Alt-Del */
 static char *drives; /* JSON of what /vm/config has, owned */
 static unsigned int next_port = FIRST_PORT;
 
@@ -187,7 +188,12 @@ static const char *action(struct json body)
 		printf("console of the stub\n");
 		return fflush(stdout) ? "console" : NULL;
 	}
-	return started ? NULL : EARLY;
+	if (!started)
+		return EARLY;
+	/* Nobody reads the keyboard; it keeps 16 bytes, and one press is four. */
+	if (type && !strcmp(type, "SendCtrlAltDel") && ++presses > 4)
+		return "The i8042 device has an error: Internal buffer is full.";
+	return NULL;
 }
 
 /* A PUT before the start: NULL, or why not. */

@@ -387,7 +387,6 @@ static void a_fault_names_what_is_wrong_and_nothing_stays(void **state)
 {
 	AUTO_FREE char *gone = xasprintf("%s/gone.ext4", top);
 	struct vmm_machine m = machine(-1);
-	struct vmm_choice choice;
 
 	(void)state;
 	m.disks[1].path = gone;
@@ -396,9 +395,6 @@ static void a_fault_names_what_is_wrong_and_nothing_stays(void **state)
 	m.kernel_path = "/no/such/kernel";
 	refused(m, F_TOOL, "/no/such/kernel");
 	m = machine(-1);
-	expect_fault(vmm_choose(NULL, "firecracker", &(struct vmm_need){ .vcpu = 33 }, NULL, &choice),
-		     F_UNSUPPORTED, "at most 32 CPUs");
-	m = machine(-1);
 	m.disks[0].format = "qcow2";
 	refused(m, F_UNSUPPORTED, "qcow2");
 	m = machine(-1);
@@ -406,6 +402,20 @@ static void a_fault_names_what_is_wrong_and_nothing_stays(void **state)
 	refused(m, F_UNSUPPORTED, "user-mode");
 	setenv("STUB_FC_BROKEN", "/machine-config", 1);
 	refused(machine(-1), F_TOOL, "Invalid header. All previous unanswered requests will be dropped");
+}
+
+/* Presses that no guest takes fill the keyboard's buffer; that is a fault and no wait. */
+static void the_power_button_can_be_pressed_too_often(void **state)
+{
+	struct process_id process = { 0 };
+	AUTO_FD console = must_launch(&process);
+
+	(void)console; /* held open */
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		must(vmm_firecracker.power_button(run_dir));
+	expect_fault(vmm_firecracker.power_button(run_dir), F_TOOL, "Internal buffer is full");
+	end(&process);
 }
 
 static void the_eleventh_connection_is_told_to_wait(void **state)
@@ -585,40 +595,7 @@ static void a_jail_has_links_and_is_removed_without_following_any(void **state)
 	jail_release(&jail);
 }
 
-/* ---------------------------------------------------------------------------------- single things */
-
-static void reasons(void **state)
-{
-	static const struct {
-		const char *body, *reason;
-	} cases[] = {
-		{ "{\"fault_message\":\"It \\\"is\\\" so.\"}", "It \"is\" so" },
-		{ "{ \"error\": \"a\nb\" }", "a b" },
-		{ "plain text\r\n", "plain text" },
-		{ "", "it gave no reason" },
-		{ "{\"fault_message\":\"\x1b[2J\"}", "\\x1b[2J" },
-		{ "{\"fault_message\":\"cut off", "cut off" },
-		{ "{\"fault_message\":12}", "{\"fault_message\":12}" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		AUTO_FREE char *reason = fc_api_reason(cases[i].body, strlen(cases[i].body));
-
-		assert_string_equal(reason, cases[i].reason);
-	}
-}
-
-static void versions(void **state)
-{
-	(void)state;
-	must(fc_version_check("Firecracker v1.16.1\n\n"));
-	must(fc_version_check("Firecracker v1.17.0-dev\n"));
-	must(fc_version_check("Firecracker v2.0.0\n"));
-	expect_fault(fc_version_check("Firecracker v1.7.0\n"), F_UNSUPPORTED, "too old");
-	expect_fault(fc_version_check("QEMU 7.2"), F_TOOL, "which version");
-	expect_fault(fc_version_check(""), F_TOOL, "which version");
-}
+/* ---------------------------------------------------------------------------------------- metrics */
 
 static void metrics_are_sums_of_all_lines(void **state)
 {
@@ -761,6 +738,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_process_is_alone_and_found_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fault_names_what_is_wrong_and_nothing_stays, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_power_button_can_be_pressed_too_often, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(the_eleventh_connection_is_told_to_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_agent_answers_several_clients_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_silent_vsock_ends_by_the_time_limit, setup, teardown),
@@ -774,8 +753,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(metrics_stay_within_bounds_and_no_count_is_lost, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(messages_stay_within_bounds, setup, teardown),
-		cmocka_unit_test(reasons),
-		cmocka_unit_test(versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,25 @@ static void processes_are_found_by_whole_arguments(void **state)
 	child_kill(&child);
 }
 
+static void only_a_static_program_starts_anywhere(void **state)
+{
+	AUTO_FREE char *alone = machine_find_program("busybox"); /* Debian's busybox-static */
+	char script[] = "/tmp/banger-script-XXXXXX";
+	AUTO_FD fd = mkstemp(script);
+
+	(void)state;
+	assert_non_null(alone);
+	assert_true(machine_program_is_static(alone));
+	assert_false(machine_program_is_static("/proc/self/exe"));
+	assert_false(machine_program_is_static("/no/such/program"));
+	assert_false(machine_program_is_static("/"));
+	assert_false(machine_program_is_static(script));
+	assert_ok(file_write_all(fd, "#!/bin/sh\nexec true # as long as a header would be ...........\n", 63,
+				 script));
+	assert_false(machine_program_is_static(script));
+	unlink(script);
+}
+
 /* ------------------------------------------------------------------------ other machines */
 
 static char sysroot[64];
@@ -315,6 +334,7 @@ int main(void)
 		cmocka_unit_test(no_descriptor_leaks_into_children),
 		cmocka_unit_test(standard_descriptors_may_be_crossed),
 		cmocka_unit_test(too_much_output_is_a_fault),
+		cmocka_unit_test(only_a_static_program_starts_anywhere),
 		cmocka_unit_test(a_recycled_pid_is_not_believed),
 		cmocka_unit_test(a_zombie_is_gone),
 		cmocka_unit_test(without_descriptors_nothing_counts_as_gone),
