@@ -64,7 +64,7 @@ teardown() { teardown_stub; }
 @test "run: interrupted at any moment, --rm leaves nothing and says 130" {
 	for i in $(seq 30); do
 		status=0
-		timeout --preserve-status -s INT "0.0$(printf %03d $((1 + RANDOM % 60)))" \
+		timeout --foreground --preserve-status -s INT "0.0$(printf %03d $((1 + RANDOM % 60)))" \
 			"$BANGER" vm run -q --rm --name "r$i" -- flood > /dev/null 2> err || status=$?
 		[ "$status" -eq 130 ] || { cat err; is "$status" 130; }
 		nothing_is_left

@@ -298,7 +298,7 @@ credentials()
 	flock "$BANGER_STATE_DIR/cache/oci/downloads/${digest#sha256:}.lock" sleep 20 3>&- &
 	SERVERS+=($!)
 	sleep 0.3
-	run timeout -s INT --preserve-status 1 "$BANGER" image pull "$BAD/ok/app:1"
+	run timeout --foreground --preserve-status -s INT 1 "$BANGER" image pull "$BAD/ok/app:1"
 	is "$status" 130
 	has "$output" "is being downloaded by another banger; waiting"
 	is "$(ls -A "$BANGER_STATE_DIR/images")" ""

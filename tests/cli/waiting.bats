@@ -51,7 +51,7 @@ teardown()
 @test "waiting is interruptible, with status 128 plus the signal" {
 	setup_locked_image
 	for signal in TERM:143 HUP:129 INT:130; do
-		run timeout --preserve-status -s "${signal%:*}" 1 "$BANGER" image delete x --wait 60
+		run timeout --foreground --preserve-status -s "${signal%:*}" 1 "$BANGER" image delete x --wait 60
 		is "$status" "${signal#*:}"
 	done
 	[ -e "$BANGER_STATE_DIR/images/x" ]
@@ -71,7 +71,7 @@ teardown()
 	mkfifo pipe
 	sleep 60 3>&- > pipe &
 	holder=$!
-	run timeout --preserve-status -s INT 1 "$BANGER" image import --name y - < pipe
+	run timeout --foreground --preserve-status -s INT 1 "$BANGER" image import --name y - < pipe
 	is "$status" 130
 	has "$output" "interrupted"
 	is "$(ls -A "$BANGER_STATE_DIR/images")" ""
