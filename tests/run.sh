@@ -164,7 +164,7 @@ run_bats()
 	for file in tests/$2.bats; do
 		[ -e "$file" ] || continue
 		BANGER=$top/$3 BATS_TEST_TIMEOUT=$4 \
-			run_tap "$1/$(basename "$file" .bats)" "$5" bats --formatter tap "$file"
+			run_tap "$1/$(basename "$file" .bats)" "$5" bats --timing --formatter tap "$file"
 	done
 }
 

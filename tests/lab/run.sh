@@ -23,7 +23,7 @@ in_lab()
 	"$BANGER" vm exec --timeout "${LAB_LIMIT:-1400}s" "$name" -- "$@"
 }
 
-"$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --vmm qemu --net user --memory 3G --vcpu 2 > /dev/null
+"$BANGER" vm run -q -d --name "$name" --image "lab-$(sha256sum < tests/lab/packages | cut -c 1-8)" --vmm qemu --net user --memory 3G --vcpu 1 > /dev/null
 in_lab sh -c 'until [ -S /run/systemd/private ]; do sleep 0.2; done; modprobe -a kvm-amd kvm-intel loop dm_mod 2> /dev/null || true'
 tar -C "$(dirname "$BANGER")" -cf - "$(basename "$BANGER")" | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin -xf -
 tar -C "$(dirname "$BANGER")/tests/tools" -cf - stub_firecracker stub_vmm crash_at | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/lib --no-same-owner -xf -
@@ -59,7 +59,7 @@ status=0
 # shellcheck disable=SC2016 # for the lab's shell
 in_lab sh -c 'cd /root && tests/lab/world.sh | sort > /run/lab-world && LAB_WORLD=/run/lab-world BANGER=/usr/local/bin/banger \
 	BATS_TEST_TIMEOUT=300 VM_TESTS_VMM=firecracker VM_TESTS_FIXTURE=/var/lib/e2e LAB_MANY=$2 \
-	bats --formatter tap tests/lab/[!z]*.bats $1 tests/lab/zz_world.bats' sh "$e2e" "${LAB_MANY:-12}" || status=$?
+	bats --timing --formatter tap tests/lab/[!z]*.bats $1 tests/lab/zz_world.bats' sh "$e2e" "${LAB_MANY:-12}" || status=$?
 # The system's own log comes back too; it helps when something failed inside.
 mkdir -p build/test-logs
 in_lab journalctl -b --no-pager > build/test-logs/lab-journal.log 2>&1 || true
