@@ -10,6 +10,7 @@
 #   image  busybox-init          the same with busybox's init and an inittab
 #   image  entry                 an OCI image with an entry point, environment and user
 #   image  debian-bookworm       with --debian: systemd, by mmdebstrap
+#   image  debian-bare           the same without an init, which is up much sooner
 #   image  lab-<digest>          with --lab: the machine of tests/lab, with these fixtures in it
 set -eu
 cd "$(dirname "$0")/../.."
@@ -72,6 +73,18 @@ make_entry()
 	rm -rf "$work"
 }
 
+# It is banger's own file system, so nothing has to be unpacked.
+make_bare()
+{
+	local work
+	work=$(mktemp -d "$state/bare.XXXXXX")
+	cp --sparse=always "$state/images/debian-bookworm/rootfs.ext4" "$work/rootfs.ext4"
+	chmod u+w "$work/rootfs.ext4"
+	printf 'rm /usr/sbin/init\nrm /usr/lib/systemd/systemd\n' | debugfs -w -f - "$work/rootfs.ext4" > /dev/null 2>&1
+	"$BANGER" image import --name debian-bare "$work/rootfs.ext4" >&2
+	rm -rf "$work"
+}
+
 make_lab()
 {
 	local work
@@ -98,6 +111,7 @@ have image busybox && have image busybox-init || make_busybox
 have image entry || make_entry
 if [ "${1:-}" = --debian ]; then
 	have image debian-bookworm || "$BANGER" image pull debian-bookworm >&2
+	have image debian-bare || make_bare
 fi
 if [ "${1:-}" = --lab ]; then
 	have image "$lab" || make_lab
