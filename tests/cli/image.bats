@@ -182,11 +182,13 @@ field()
 	needs_root
 	needs umoci
 	mkdir many sparse
-	python3 -c 'import os
-for d in range(200):
+	directories=200
+	! is_sanitized || directories=10
+	python3 -c 'import os, sys
+for d in range(int(sys.argv[1])):
 	os.mkdir(f"many/d{d}")
 	for f in range(500):
-		with open(f"many/d{d}/f{f}", "w") as out: out.write(str(d * f))'
+		with open(f"many/d{d}/f{f}", "w") as out: out.write(str(d * f))' "$directories"
 	truncate -s 2G sparse/holes
 	printf 'in the middle' | dd of=sparse/holes bs=1 seek=1500000000 conv=notrunc status=none
 	printf 'at the end' | dd of=sparse/holes bs=1 seek=2147483638 conv=notrunc status=none
@@ -838,11 +840,11 @@ needs_keyring()
 	ln tree/bin/sh tree/bin/bash
 	layer 1.tar tree
 	layout app 1 1.tar 1.tar
-	"$BANGER" image import -q --name a app
-	"$BANGER" image import -q --name c tree
+	"$BANGER" image import -q --size 64M --name a app
+	"$BANGER" image import -q --size 64M --name c tree
 	sleep 1.1 # no time of its making is in it
-	"$BANGER" image import -q --name b app
-	"$BANGER" image import -q --name d tree
+	"$BANGER" image import -q --size 64M --name b app
+	"$BANGER" image import -q --size 64M --name d tree
 	cmp "$BANGER_STATE_DIR"/images/{a,b}/rootfs.ext4
 	cmp "$BANGER_STATE_DIR"/images/{c,d}/rootfs.ext4
 	listed a > /dev/null

@@ -15,7 +15,7 @@ setup()
 teardown() { lab_teardown; }
 
 @test "kill -9 at points of start, stop and delete leaves no device, tap, rule or process" {
-	CRASH_TOOLS=/usr/local/lib CRASH_POINTS="${LAB_CRASH_POINTS:-10 dmstop:6 dmdelete:6}" CRASH_MODES=after \
+	CRASH_TOOLS=/usr/local/lib CRASH_POINTS="${LAB_CRASH_POINTS:-6 dmstop:3 dmdelete:3}" CRASH_MODES=after \
 		run timeout 900 /root/tests/crash/kill_sweep.sh dmstart dmstop dmdelete
 	echo "$output"
 	echo "$output" | sed 's/^/# /' >&3

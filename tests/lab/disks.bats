@@ -72,7 +72,9 @@ teardown()
 
 @test "a host's disk that is full loses the root disk: show and start say so, reset repairs it" {
 	mount -t tmpfs -o size=200M,mode=0700 vms /var/lib/banger/vms
-	"$BANGER" vm run -q -d --name a
+	"$BANGER" vm run -q -d --name a --disk-size 16M
+	# QEMU halts a machine whose work disk has no place; this one's has.
+	fallocate -l 16M /var/lib/banger/vms/a/work.ext4
 	[ "$(field a .root_fault)" = null ]
 	dd if=/dev/zero of=/var/lib/banger/vms/.ballast bs=1M 2> /dev/null || true
 	truncate -s -8M /var/lib/banger/vms/.ballast
