@@ -32,10 +32,12 @@ static void set_outcome(struct target *t, const char *outcome)
 
 static struct fault *act_start(struct target *t, struct vm *vm)
 {
-	bool already = false;
+	enum vm_started how = VM_STARTED;
 
-	TRY(vm_start(vm, &already));
-	set_outcome(t, already ? "is running already" : "started");
+	TRY(vm_start(vm, &how));
+	set_outcome(t, how == VM_STARTED       ? "started"
+		       : how == VM_WAS_RUNNING ? "is running already"
+					       : "goes on: it had been halted");
 	return NULL;
 }
 
@@ -194,7 +196,7 @@ const struct command command_vm_start = {
 	.name = "vm start",
 	.summary = "start VMs that are stopped",
 	.description = "Starts VMs with the disks that they have, without waiting for the guests to "
-		       "boot." LIFE_NOTE,
+		       "boot. A VM that was halted because the host's disk was full goes on." LIFE_NOTE,
 	LIFE_COMMAND,
 	.run = start_run,
 };

@@ -45,10 +45,10 @@ static void print_timing(struct invocation *inv, struct timing *t)
 static struct fault *start(struct invocation *inv, const char *name)
 {
 	AUTO_VM vm = VM_INIT;
-	bool already;
+	enum vm_started how;
 
 	TRY(vm_lock(&inv->store, &inv->config, &inv->progress, name, "start", &vm));
-	return vm_ended(&vm, vm_start(&vm, &already));
+	return vm_ended(&vm, vm_start(&vm, &how));
 }
 
 static struct fault *connect_agent(struct invocation *inv, const char *name, int wait_ms,

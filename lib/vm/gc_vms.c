@@ -91,7 +91,8 @@ static struct fault *act(struct gc *gc, const char *name)
 {
 	struct vm_op op = { 0 };
 	AUTO_VM vm = VM_INIT;
-	bool already, running;
+	enum vm_started how;
+	bool running;
 	enum finding what;
 	struct fault *f;
 
@@ -109,7 +110,7 @@ static struct fault *act(struct gc *gc, const char *name)
 	else if (what == LEFTOVERS || (what == INTERRUPTED && !running))
 		f = vm_teardown(&vm);
 	else if (what == INTERRUPTED && is_start(&op) && !vm.spec_fault)
-		f = vm_start(&vm, &already);
+		f = vm_start(&vm, &how);
 	else if (what == INTERRUPTED)
 		f = vm_op_set(&vm.dir, NULL, NULL);
 	record_release(&vm_op_type, &op);

@@ -7,6 +7,8 @@
 #include "vm/start_steps.h"
 #include "vm/watch.h"
 
+#define RESUME_MS 5000
+
 static const struct step start_steps[] = {
 	{ "run-dir", "making the directory for sockets", NULL, step_run_dir_apply,
 	  step_run_dir_undo },
@@ -88,15 +90,29 @@ static struct fault *complete(struct vm *vm)
 	return record_outcome(vm, steps_run(vm, "start", after, n));
 }
 
-struct fault *vm_start(struct vm *vm, bool *already)
+/* It runs, but what a start that was cut off left undone is done, and a machine that is halted goes on. */
+static struct fault *start_again(struct vm *vm, enum vm_started *how)
 {
+	*how = VM_WAS_RUNNING;
+	if (was_cut_off(vm))
+		return complete(vm);
+	if (!vm_is_halted(vm))
+		return NULL;
+	*how = VM_RESUMED;
+	return fault_wrap(vmm_find(vm->handles.driver)->resume(vm->run_dir, RESUME_MS),
+			  "letting VM '%s' go on", vm->dir.name);
+}
+
+struct fault *vm_start(struct vm *vm, enum vm_started *how)
+{
+	bool running = false;
 	struct fault *f;
 
-	*already = false;
+	*how = VM_STARTED;
 	TRY(vm_need_spec(vm));
-	TRY(step_vmm_probe(vm, already));
-	if (*already)
-		return was_cut_off(vm) ? complete(vm) : NULL;
+	TRY(step_vmm_probe(vm, &running));
+	if (running)
+		return start_again(vm, how);
 	TRY(steps_check(vm, start_steps, ARRAY_LEN(start_steps)));
 	f = vm_teardown(vm); /* what a crash left */
 	if (!f)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "guest/vsock.h"
@@ -16,6 +17,8 @@
 
 #define PANIC_TAIL 16384 /* bytes at the end of the console that are searched */
 #define CONSOLE_WAIT_MS 1000
+#define HALTED_LOOK_MS 3000 /* without an answer of the agent; a guest that boots answers sooner */
+#define HALTED_ANSWER_MS 2000
 
 void vm_release(struct vm *vm)
 {
@@ -309,9 +312,36 @@ struct guest_address vm_guest_address(const struct vm *vm)
 	return (struct guest_address){ access(vsock, F_OK) ? GUEST_VIRTIO : GUEST_VSOCK, vm->run_dir };
 }
 
+bool vm_is_halted(const struct vm *vm)
+{
+	const struct vmm_driver *driver = vmm_find(vm->handles.driver);
+	bool gone = vm->handles.vmm.pid && !is_alive(&vm->handles.vmm);
+	bool halted = false;
+	AUTO_FAULT unknown = NULL;
+
+	if (driver->halted && vm->run_dir && !gone)
+		unknown = driver->halted(vm->run_dir, HALTED_ANSWER_MS, &halted);
+	return !unknown && halted;
+}
+
+struct waiting {
+	const struct vm *vm;
+	struct process_id id; /* the VMM's */
+	int64_t look_ms;      /* when to look whether it is halted */
+	bool halted;
+};
+
 static bool still_alive(void *context)
 {
-	return is_alive(context);
+	struct waiting *w = context;
+
+	if (!is_alive(&w->id))
+		return false;
+	if (clock_now_ms() >= w->look_ms) {
+		w->halted = vm_is_halted(w->vm);
+		w->look_ms = clock_now_ms() + HALTED_LOOK_MS;
+	}
+	return !w->halted;
 }
 
 /*
@@ -355,30 +385,42 @@ static void await_console(const struct vm *vm)
 		wait_gone(&vm->handles.console);
 }
 
+static struct fault *tell_halted(const struct vm *vm)
+{
+	return fault_hint(fault_new(F_STATE, "VM '%s' is halted: the host had no place left for what it "
+				    "wrote to its disks; nothing of it is lost", vm->dir.name),
+			  "Make room in '%s', then let it go on: banger vm start %s",
+			  vm->store->path, vm->dir.name);
+}
+
 struct fault *vm_explain(const struct vm *vm, struct fault *f)
 {
 	if (!f || fault_kind(f) != F_GUEST)
 		return f;
 	await_console(vm);
+	if (vm_is_halted(vm)) {
+		fault_free(f);
+		return tell_halted(vm);
+	}
 	return tell_panic(vm, f);
 }
 
 struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest)
 {
 	struct guest_address address = vm_guest_address(vm);
-	struct process_id id;
+	struct waiting w = { .vm = vm, .look_ms = clock_now_ms() + HALTED_LOOK_MS };
 	struct fault *f;
 	bool running;
 
 	TRY(vm_need_spec(vm));
-	TRY(vm_find_process(vm, &running, &id));
+	TRY(vm_find_process(vm, &running, &w.id));
 	if (!running)
 		return fault_hint(fault_new(F_STATE, "VM '%s' is not running", vm->dir.name),
 				  "Start it with: banger vm start %s", vm->dir.name);
-	f = guest_connect(&address, wait_ms, still_alive, &id, guest);
-	process_id_release(&id);
+	f = guest_connect(&address, wait_ms, still_alive, &w, guest);
+	process_id_release(&w.id);
 	f = vm_explain(vm, f);
-	if (f && fault_kind(f) != F_CANCELLED)
+	if (f && fault_kind(f) != F_CANCELLED && !w.halted)
 		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
 			       "See what the guest printed with: banger vm logs %s", vm->dir.name);
 	return f;

@@ -120,11 +120,18 @@ struct fault *vm_draw_id(const struct store *s, struct vm_spec *spec) MUST_CHECK
 struct fault *vm_sizes_check(const struct vm_spec *spec) MUST_CHECK;
 
 /*
- * vm_start() - start a VM that is locked.  Running already is success (*@already).
+ * vm_is_halted() - did the VMM halt the running VM because the host had no place for what it wrote to its
+ * disks?  Asks the VMM, waiting at most 2 s; false when it cannot be known.  No lock needed.
+ */
+bool vm_is_halted(const struct vm *vm);
+
+enum vm_started { VM_STARTED, VM_WAS_RUNNING, VM_RESUMED /* it was halted, see vm_is_halted() */ };
+/*
+ * vm_start() - start a VM that is locked.  Running already is success; one that is halted goes on.
  * F_MISSING, F_UNSUPPORTED found before anything is made; F_TOOL with what the VMM said.  On any
  * fault everything is undone and the reason is kept in spec.last_error.
  */
-struct fault *vm_start(struct vm *vm, bool *already) MUST_CHECK;
+struct fault *vm_start(struct vm *vm, enum vm_started *how) MUST_CHECK;
 
 /* vm_claim_address() - lease an address for a VM in the making, if its network is a bridge. */
 struct fault *vm_claim_address(const struct store *s, const struct config *config,
@@ -162,14 +169,17 @@ struct fault *vm_touch(struct vm *vm) MUST_CHECK;
 
 /*
  * vm_connect() - reach the agent of a running VM, waiting at most @wait_ms (the guest may be
- * booting).  No lock needed.  F_STATE when it is not running; F_TIMEOUT and F_GUEST with a hint at
- * the log.
+ * booting).  No lock needed.  F_STATE when it is not running, or is halted; F_TIMEOUT and F_GUEST with
+ * a hint at the log.
  */
 struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
 /* vm_reach() - the same for observers: the guest is not told what it missed (vm/peers.h). */
 struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
 
-/* vm_explain() - add the reason of a guest that went away, F_GUEST, when its console has one: a panic. */
+/*
+ * vm_explain() - the reason of a guest that went away or is silent, F_GUEST, when there is one: F_STATE when
+ * it is halted (vm_is_halted()), else a panic on its console is added.
+ */
 struct fault *vm_explain(const struct vm *vm, struct fault *f) MUST_CHECK;
 
 /* vm_teardown() - undo every start step, whatever is there; never stops early. Lock held. */

@@ -298,16 +298,50 @@ static struct fault *launch(const struct vmm_choice *choice, const struct vmm_ma
 	return f;
 }
 
-static struct fault *power_button(const char *run_dir)
+/*
+ * A write for which there is no place on the host halts the machine (QEMU's -blockdev option werror, whose
+ * default is "enospc"); the write is done again when it goes on.
+ */
+static struct fault *halted(const char *run_dir, int wait_ms, bool *halted)
+{
+	AUTO_FREE char *path = socket_path(run_dir);
+	AUTO_FREE char *status = NULL;
+	struct json_doc *doc = NULL;
+	struct qmp *q = NULL;
+	struct json answer;
+	struct fault *f;
+
+	*halted = false;
+	TRY(qmp_open(path, wait_ms, -1, &q));
+	f = qmp_query(q, "query-status", NULL, wait_ms, &doc);
+	if (!f && json_get(json_root(doc), "return", &answer) &&
+	    json_get_string(answer, "status", &status))
+		*halted = !strcmp(status, "io-error");
+	json_free(doc);
+	qmp_close(q);
+	return f;
+}
+
+static struct fault *run_command(const char *run_dir, const char *command, int wait_ms)
 {
 	AUTO_FREE char *path = socket_path(run_dir);
 	struct qmp *q = NULL;
 	struct fault *f;
 
-	TRY(qmp_open(path, 2000, -1, &q));
-	f = qmp_run(q, "system_powerdown", 2000);
+	TRY(qmp_open(path, wait_ms, -1, &q));
+	f = qmp_run(q, command, wait_ms);
 	qmp_close(q);
 	return f;
+}
+
+static struct fault *resume(const char *run_dir, int wait_ms)
+{
+	return run_command(run_dir, "cont", wait_ms);
+}
+
+static struct fault *power_button(const char *run_dir)
+{
+	return run_command(run_dir, "system_powerdown", 2000);
 }
 
 static void take_block(struct json entry, struct vmm_stats *out)
@@ -391,6 +425,8 @@ const struct vmm_driver vmm_qemu = {
 	.probe = probe,
 	.find = find,
 	.launch = launch,
+	.halted = halted,
+	.resume = resume,
 	.power_button = power_button,
 	.stats = stats,
 	.grow_disk = grow_disk,

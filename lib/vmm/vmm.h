@@ -116,6 +116,13 @@ struct vmm_driver {
 	/* tidy() - now and then while it runs: keep what it writes to the VM's directory within bounds.
 	 * NULL = nothing to do. */
 	struct fault *(*tidy)(int vm_dir);
+	/*
+	 * halted() - did the VMM halt the running machine because the host had no place for what it wrote?
+	 * Nothing of it is lost; resume() lets it go on.  Both wait at most @wait_ms.  NULL = the driver
+	 * never does that.
+	 */
+	struct fault *(*halted)(const char *run_dir, int wait_ms, bool *halted);
+	struct fault *(*resume)(const char *run_dir, int wait_ms);
 	/* power_button() - ask the guest politely through virtual hardware. */
 	struct fault *(*power_button)(const char *run_dir);
 	/* stats() - ask the running VMM, waiting at most @wait_ms.  NULL = the driver cannot. */

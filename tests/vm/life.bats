@@ -253,3 +253,28 @@ teardown() { vm_teardown; }
 	"$BANGER" vm start -q a
 	"$BANGER" vm exec a -- true
 }
+
+@test "a host's disk that is full halts the machine: that is said, start lets it go on, and nothing is lost" {
+	only_qemu
+	[ "$(id -u)" = 0 ] || skip "needs root to make a small file system"
+	mkdir -p -m 0700 "$BANGER_STATE_DIR/vms"
+	mount -t tmpfs -o size=64M,mode=0700 vms "$BANGER_STATE_DIR/vms"
+	"$BANGER" vm run -q -d --name a
+	dd if=/dev/zero of="$BANGER_STATE_DIR/vms/.ballast" bs=1M 2> /dev/null || true
+	"$BANGER" vm exec a -- sh -c 'head -c 20000000 /dev/urandom > /root/big; sync; sha256sum /root/big' > "$BATS_TEST_TMPDIR/first" 3>&- &
+	for _ in $(seq 30); do
+		run "$BANGER" vm ping -t 30s a
+		[ "$status" -eq 0 ] || break
+		sleep 0.5
+	done
+	[[ "$output" == *"'a' is halted: the host had no place"* ]]
+	[[ "$output" == *"banger vm start a"* ]]
+	rm "$BANGER_STATE_DIR/vms/.ballast"
+	run "$BANGER" vm start a
+	[ "$output" = "a: goes on: it had been halted" ]
+	wait $!
+	"$BANGER" vm exec a -- sha256sum /root/big > "$BATS_TEST_TMPDIR/second"
+	cmp "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
+	"$BANGER" vm delete -q a
+	umount "$BANGER_STATE_DIR/vms"
+}
