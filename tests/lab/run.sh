@@ -41,8 +41,8 @@ tar -cf - tests/lab tests/vm tests/crash | "$BANGER" vm exec -i "$name" -- tar -
 e2e=
 if [ -n "$firecracker" ]; then
 	debian=
-	[ ! -d "$BANGER_STATE_DIR/images/debian-bookworm" ] || debian=images/debian-bookworm
-	# shellcheck disable=SC2086 # one word or none
+	[ ! -d "$BANGER_STATE_DIR/images/debian-bare" ] || debian="images/debian-bookworm images/debian-bare"
+	# shellcheck disable=SC2086 # two words or none
 	tar -C "$BANGER_STATE_DIR" --warning=no-file-changed -cSf - version kernels/debian-12 images/busybox images/busybox-init images/entry $debian |
 		"$BANGER" vm exec -i "$name" -- sh -c 'mkdir -m 0700 /var/lib/e2e && tar -C /var/lib/e2e -xf -'
 	# What these tests run on the host's side.

@@ -69,7 +69,7 @@ run_detached() { "$BANGER" vm run -q -d --name a "$@" > /dev/null; }
 
 @test "an image with one file: no shell, no passwd, no directory that the system needs" {
 	mkdir "$BATS_TEST_TMPDIR/tree"
-	cp /bin/busybox "$BATS_TEST_TMPDIR/tree/busybox"
+	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/tree/busybox"
 	tar -C "$BATS_TEST_TMPDIR/tree" -c . | "$BANGER" image import --name one -
 	run_detached --image one
 	[ "$("$BANGER" vm exec a -- /busybox echo it works)" = 'it works' ]

@@ -144,7 +144,7 @@ free_ports()
 	[ "$output" = first ]
 	# Ports of the guest by way of ssh, which has no network but this: one by one, and any of them.
 	"$BANGER" vm exec a -- sh -c 'mkdir /tmp/www && echo served > /tmp/www/word'
-	scp -q -F "$config" /bin/busybox a.vm:/tmp/busybox
+	scp -q -F "$config" "$(command -v busybox)" a.vm:/tmp/busybox
 	"$BANGER" vm exec a -- /tmp/busybox httpd -p 127.0.0.1:8080 -h /tmp/www
 	read -r local_port socks_port < <(free_ports)
 	ssh -F "$config" -N -o ExitOnForwardFailure=yes -L "127.0.0.1:$local_port:127.0.0.1:8080" \
