@@ -58,6 +58,8 @@ count()
 		"ok "*"# skip"* | "ok "*"# SKIP"*)
 			skip=$((skip + 1))
 			reason=${line#ok }
+			[[ ! $reason =~ ^(.*)\ in\ [0-9]+ms(\ #.*)$ ]] || # how long it took not to be done
+				reason=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
 			skips+=("$label: ${reason#* }")
 			;;
 		"ok "*) ok=$((ok + 1)) ;;
