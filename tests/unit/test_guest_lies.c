@@ -594,8 +594,8 @@ static void tell_one(size_t run, const struct lie *lie)
 	bool fine = is_harmless(name, lie->at, lie->how);
 	struct fault *f;
 
-	connect_ms = fine || lie->at != HELLO_ACK ? 20000 : 250;
-	silence_ms = !fine ? 60 : lie->at == PONG ? 1000 : 20000;
+	connect_ms = fine || lie->at != HELLO_ACK ? 20000 : 100;
+	silence_ms = !fine ? 40 : lie->at == PONG ? 500 : 4000;
 	alarm(LIMIT);
 	f = runs[run].run(lie);
 	alarm(0);
