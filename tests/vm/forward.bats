@@ -82,11 +82,17 @@ forwarders()
 	[ -z "$("$BANGER" vm list -q)" ]
 }
 
+# A server of this host that has port $1.
+take()
+{
+	socat "TCP-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" /dev/null 3>&- &
+	started+=($!)
+	until (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; do sleep 0.1; done
+}
+
 @test "a port that is taken is refused before anything is made" {
 	port=$(free_port)
-	python3 -m http.server --bind 127.0.0.1 "$port" > /dev/null 2>&1 3>&- &
-	started+=($!)
-	until curl -s -o /dev/null "http://127.0.0.1:$port/"; do sleep 0.1; done
+	take "$port"
 	run "$BANGER" vm create -q --name a -p "$port:80"
 	[ "$status" -eq 1 ]
 	[[ $output == *"127.0.0.1:$port is taken"* ]]
@@ -98,9 +104,7 @@ forwarders()
 	wait "${started[0]}" || true
 	started=()
 	"$BANGER" vm create -q --no-start --name a -p "$port:80" > /dev/null
-	python3 -m http.server --bind 127.0.0.1 "$port" > /dev/null 2>&1 3>&- &
-	started+=($!)
-	until curl -s -o /dev/null "http://127.0.0.1:$port/"; do sleep 0.1; done
+	take "$port"
 	run "$BANGER" vm start a
 	[ "$status" -eq 1 ]
 	[[ $output == *"127.0.0.1:$port is taken"* ]]
