@@ -16,6 +16,8 @@
 
 #define CONFIG_FILE_MAX (64 * 1024)
 #define VCPU_MAX	256
+#define BUILT_IN	"built in" /* origins of values that nobody has set */
+#define THIS_HOST	"this host"
 
 #if defined(__aarch64__)
 #define QEMU_PROGRAM "qemu-system-aarch64"
@@ -51,7 +53,7 @@ static const struct setting settings[] = {
 	    "auto: a key of banger's own" },
 	  SETTING_PATH, AT(ssh_key_path), "auto" },
 	{ { "vm_defaults.vcpu", "BANGER_VCPU", "virtual CPUs",
-	    "a quarter of the CPUs, at least 2 and at most 4" },
+	    "a quarter of the CPUs, from 2 to 4; 1 for an emulated VM" },
 	  SETTING_COUNT, AT(vcpu), NULL, 1, VCPU_MAX },
 	{ { "vm_defaults.memory", "BANGER_MEMORY", "memory",
 	    "an eighth of the memory, at least 1G and at most 8G" },
@@ -251,11 +253,11 @@ static void apply_host(struct config *config, const struct setting *s, unsigned 
 		uint64_t floor = cpus < 2 ? 1 : 2;
 
 		value = xasprintf("%llu", (unsigned long long)clamp(cpus / 4, floor, 4));
-		origin = xasprintf("this host (%u CPU%s)", cpus, cpus == 1 ? "" : "s");
+		origin = xasprintf(THIS_HOST " (%u CPU%s)", cpus, cpus == 1 ? "" : "s");
 	} else {
 		value = exact_size(clamp(memory_bytes / 8 / MIB * MIB, GIB, 8 * GIB));
 		total = text_size(memory_bytes);
-		origin = xasprintf("this host (%s of memory)", total);
+		origin = xasprintf(THIS_HOST " (%s of memory)", total);
 	}
 	fault_free(apply(config, s, value, origin)); /* these values are always good */
 }
@@ -272,7 +274,7 @@ void config_defaults(struct config *config, unsigned int cpus, uint64_t memory_b
 		const struct setting *s = &settings[i];
 
 		if (s->value)
-			fault_free(apply(config, s, s->value, "built in"));
+			fault_free(apply(config, s, s->value, BUILT_IN));
 		else
 			apply_host(config, s, cpus, memory_bytes);
 	}
@@ -566,6 +568,14 @@ const struct config_value *config_find(const struct config *config, const char *
 		if (!strcmp(rows[i].key, key))
 			return &rows[i];
 	return NULL;
+}
+
+bool config_is_preset(const struct config *config, const char *key)
+{
+	const struct config_value *row = config_find(config, key);
+
+	return row && (!strcmp(row->origin, BUILT_IN) ||
+		       !strncmp(row->origin, THIS_HOST, strlen(THIS_HOST)));
 }
 
 bool config_setting(size_t i, struct setting_info *info)

@@ -62,6 +62,9 @@ void config_release(struct config *config);
 /* The row of @key, borrowed; NULL when there is no such setting. */
 const struct config_value *config_find(const struct config *config, const char *key);
 
+/* config_is_preset() - has nobody set @key, so that its value is built in or comes from this host? */
+bool config_is_preset(const struct config *config, const char *key);
+
 /* What is known about a setting without reading anything, for manual and completion. */
 struct setting_info {
 	const char *key;

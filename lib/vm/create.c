@@ -383,6 +383,12 @@ static struct fault *check(const struct store *s, const struct config *config,
 	TRY(check_name_free(s, spec->name));
 	TRY(check_space(s));
 	TRY(vmm_choose(s, spec->vmm, &need, config, choice));
+	/*
+	 * Emulated CPUs are threads that take turns at one lock of QEMU's.  Where the host is busy, one that
+	 * spins for a lock of the guest's may keep the one that has it from running, for ever.
+	 */
+	if (!choice->kvm && !wanted->vcpu && config_is_preset(config, "vm_defaults.vcpu"))
+		spec->vcpu = 1;
 	return root_disk_check(s->collections[COLLECTION_VMS], spec->disk_mode,
 			       choice->driver->qcow2);
 }

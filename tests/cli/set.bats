@@ -165,3 +165,16 @@ spec() { "$BANGER" vm show "$1" | jq -c ".spec.$2"; }
 	"$BANGER" vm delete -q a
 	[ "$("$BANGER" system df --json | jq '.[1].reclaimable_bytes')" -gt 0 ]
 }
+
+@test "an emulated VM has one CPU, unless somebody says how many" {
+	unset BANGER_VCPU
+	cpus() { "$BANGER" vm show "$1" | jq .spec.vcpu; }
+	run "$BANGER" vm create --no-start --name a
+	is "$status" 0
+	[[ "$output" == *"the VM is emulated"* ]] || skip "this host has KVM"
+	is "$(cpus a)" 1
+	"$BANGER" vm create -q --no-start --name b --vcpu 2 > /dev/null
+	is "$(cpus b)" 2
+	BANGER_VCPU=3 "$BANGER" vm create -q --no-start --name c > /dev/null
+	is "$(cpus c)" 3
+}
