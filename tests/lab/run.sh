@@ -47,7 +47,7 @@ if [ -n "$firecracker" ]; then
 		"$BANGER" vm exec -i "$name" -- sh -c 'mkdir -m 0700 /var/lib/e2e && tar -C /var/lib/e2e -xf -'
 	# What these tests run on the host's side.
 	tar -C "$(dirname "$(command -v busybox)")" -cf - busybox | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
-	for file in ${LAB_E2E-run exec life agent cp network}; do
+	for file in ${LAB_E2E-run exec life agent cp network stats forward file_sync clone ssh systemd workspace workspace_git}; do
 		e2e="$e2e tests/vm/$file.bats"
 	done
 fi
