@@ -18,6 +18,7 @@
 #include "guest/channel.h"
 #include "guest/vsock.h"
 
+#define WENT_AWAY  "the machine went away"
 #define CONNECT_MS 10	/* between tries to connect */
 #define ALIVE_MS   100	/* between questions whether the VM is there */
 #define RESYNC_MS  200	/* without an answer to a hello; doubled each time */
@@ -38,7 +39,12 @@ int64_t channel_now_ms(void)
 
 struct fault *channel_gone(void)
 {
-	return fault_new(F_GUEST, "the machine went away");
+	return fault_new(F_GUEST, WENT_AWAY);
+}
+
+bool guest_went_away(const struct fault *f)
+{
+	return fault_kind(f) == F_GUEST && strstr(fault_message(f), WENT_AWAY);
 }
 
 struct fault *channel_garbage(const char *what)

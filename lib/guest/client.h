@@ -38,6 +38,8 @@ struct fault *guest_connect(const struct guest_address *address, int deadline_ms
 			    bool (*alive)(void *context), void *context,
 			    struct guest **out) MUST_CHECK;
 void guest_close(struct guest *g);
+/* guest_went_away() - does @f, F_GUEST, say that the connection ended, and not what was said on it? */
+bool guest_went_away(const struct fault *f);
 
 #define GUEST_ERR_TEXT_MAX 4096
 

@@ -402,6 +402,12 @@ struct fault *vm_explain(const struct vm *vm, struct fault *f)
 		fault_free(f);
 		return tell_halted(vm);
 	}
+	/* A virtio port tells who has it next, a vsock only ends. */
+	if (guest_went_away(f) && vm->handles.vmm.pid && is_alive(&vm->handles.vmm)) {
+		fault_free(f);
+		return fault_new(F_GUEST, "the machine's agent ended; it is started again unless the guest "
+				 "is shutting down");
+	}
 	return tell_panic(vm, f);
 }
 

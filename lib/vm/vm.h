@@ -178,7 +178,7 @@ struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest) MUST_CH
 
 /*
  * vm_explain() - the reason of a guest that went away or is silent, F_GUEST, when there is one: F_STATE when
- * it is halted (vm_is_halted()), else a panic on its console is added.
+ * it is halted (vm_is_halted()), the agent's end when the machine runs on, else a panic on its console is added.
  */
 struct fault *vm_explain(const struct vm *vm, struct fault *f) MUST_CHECK;
 
