@@ -36,7 +36,7 @@ world_begin()
 	trap 'exit 1' INT TERM HUP
 	# A name of its own, so that no other test's processes are counted.
 	cp "$TOOLS/stub_vmm" "$WORLD/stub-vmm"
-	export BANGER_QEMU_BIN=$WORLD/stub-vmm
+	export BANGER_QEMU_BIN=$WORLD/stub-vmm BANGER_VMM=qemu # whatever else the host has
 	WORLD_DEVICES=no
 	[ "$(id -u)" -ne 0 ] || ! dmsetup targets 2> /dev/null | grep -q '^snapshot ' || WORLD_DEVICES=yes
 	mkdir -p "$HOME" "$BANGER_RUN_DIR" "$WORLD/tree"
