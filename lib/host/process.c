@@ -16,6 +16,8 @@
 #include "host/machine.h"
 #include "host/sysroot.h"
 
+#define DYING_MS 5000
+
 static const struct field process_id_fields[] = {
 	FIELD(struct process_id, pid, FIELD_U64),
 	FIELD(struct process_id, start_ticks, FIELD_U64),
@@ -74,11 +76,15 @@ static bool same_process(const struct process_id *a, const struct process_id *b)
 	       !strcmp(a->boot_id, b->boot_id);
 }
 
+/*
+ * For a process that shows nothing of itself any more.  Killed, it is a zombie as soon as its first thread
+ * has ended; it is gone when the others have, too, which may be a while later.
+ */
 static bool has_ended(int pidfd)
 {
 	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
 
-	return poll(&fd, 1, 0) > 0;
+	return poll(&fd, 1, DYING_MS) > 0;
 }
 
 struct fault *process_open(const struct process_id *id, int *pidfd)

@@ -9,6 +9,7 @@ static const struct field workspace_fields[] = {
 	FIELD(struct vm_workspace, branch, FIELD_STRING),
 	FIELD(struct vm_workspace, base, FIELD_STRING),
 	FIELD(struct vm_workspace, incoming, FIELD_STRING),
+	FIELD(struct vm_workspace, incoming_again, FIELD_BOOL),
 	FIELD(struct vm_workspace, prepared, FIELD_STRING),
 	FIELD(struct vm_workspace, exported, FIELD_STRING),
 	FIELD(struct vm_workspace, settled, FIELD_U64),

@@ -21,6 +21,7 @@ struct vm_workspace {
 	char *branch;	  /* in the guest; NULL = none */
 	char *base;	  /* commit in workspace.git: what the guest was given; NULL = not complete yet */
 	char *incoming;	  /* commit in workspace.git: a copy under way, or one that was cut off */
+	bool incoming_again; /* it began after another one that was cut off */
 	char *prepared;	  /* RFC 3339 */
 	char *exported;	  /* tree that was brought out last; NULL = none was */
 	uint64_t settled; /* session_stamp() when nothing was unexported; 0 = not known */

@@ -128,7 +128,7 @@ struct prepare {
 	struct tree_list base, incoming; /* what the guest has or may have */
 	struct strings shallow;
 	char *next; /* the new base commit; owned */
-	bool overwrite, first, cut_off;
+	bool overwrite, first, cut_off, unsure;
 	bool deepened; /* older commits than before have come from the host */
 };
 
@@ -311,14 +311,24 @@ static bool same_entry(const struct tree_entry *a, const struct tree_entry *b)
 	return a && b && a->mode == b->mode && !strcmp(a->oid, b->oid);
 }
 
-/* Files that the host changed since; all of them when it is not sure what the guest has. */
+/*
+ * Did no copy since the last whole one bring another content?  Then the guest has what it was sent, or
+ * changed it itself.  Of several copies that were cut off only the last one's content is known.
+ */
+static bool is_settled(const struct prepare *p, const struct tree_entry *e)
+{
+	if (p->first || p->unsure || !same_entry(e, tree_list_find(&p->base, e->path)))
+		return false;
+	return !p->cut_off || same_entry(e, tree_list_find(&p->incoming, e->path));
+}
+
+/* Files that the host changed since, and those of which it is not sure what the guest has. */
 static void choose(const struct prepare *p, struct tree_list *now, struct tree_list *gone)
 {
 	for (size_t i = 0; i < p->source->files.n; i++) {
 		const struct tree_entry *e = &p->source->files.v[i];
 
-		if (!e->optional &&
-		    (p->first || p->cut_off || !same_entry(e, tree_list_find(&p->base, e->path))))
+		if (!e->optional && !is_settled(p, e))
 			copy_entry(now, e);
 	}
 	for (size_t i = 0; i < p->base.n; i++)
@@ -545,6 +555,7 @@ static struct fault *load_known(struct prepare *p)
 
 	p->first = !same || !old->base || !git_has_commit(&p->git, old->base);
 	p->cut_off = same && old->incoming && git_has_commit(&p->git, old->incoming);
+	p->unsure = p->cut_off && old->incoming_again;
 	if (!p->first)
 		TRY(git_list(&p->git, old->base, &p->base));
 	return p->cut_off ? git_list(&p->git, old->incoming, &p->incoming) : NULL;
@@ -611,6 +622,7 @@ static struct fault *copy_in(struct prepare *p)
 		intent.repository = false;
 	}
 	intent.incoming = p->next;
+	intent.incoming_again = p->cut_off;
 	if (!f)
 		f = write_record(p->ws, &intent);
 	if (!f)

@@ -257,7 +257,7 @@ edit='cd /root/repo && echo more >> src/f1 && rm src/f2 && chmod +x src/f3 && ec
 		sleep "0.0$((i * 5 % 100))"
 		kill -9 $! 2> /dev/null || true
 		wait $! 2> /dev/null || true
-		run -0 --separate-stderr "$BANGER" vm workspace prepare -q dev
+		run -0 --separate-stderr "$BANGER" vm workspace prepare -q dev || { echo "$stderr" >&2; return 1; }
 		[ "$("$BANGER" vm exec dev -- cat many/100)" = "$(cat "$REPO/many/100")" ]
 		"$BANGER" vm workspace export -q dev -o "$BATS_TEST_TMPDIR/p.$i" &
 		sleep "0.0$((i * 5 % 100))"
