@@ -17,6 +17,7 @@
 
 #define PANIC_TAIL 16384 /* bytes at the end of the console that are searched */
 #define CONSOLE_WAIT_MS 1000
+#define ID_PREFIX_MIN 4 /* digits, as git has it */
 #define HALTED_LOOK_MS 3000 /* without an answer of the agent; a guest that boots answers sooner */
 #define HALTED_ANSWER_MS 2000
 
@@ -47,6 +48,14 @@ static struct fault *list_ids(const struct store *s, const struct strings *names
 	return NULL;
 }
 
+/* Ids are random: one or two letters would be some VM's by chance, "fe" of a name that is there no more. */
+static bool begins(const char *id, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	return len >= ID_PREFIX_MIN && !strncmp(id, wanted, len);
+}
+
 /* A VM whose name and id both fit must not be ambiguous with itself. */
 static struct fault *find_by_prefix(const struct store *s, const struct strings *names,
 				    const char *wanted, char **name)
@@ -60,7 +69,7 @@ static struct fault *find_by_prefix(const struct store *s, const struct strings 
 		if (!strcmp(ids.v[i], wanted))
 			*name = xstrdup(names->v[i]);
 	for (size_t i = 0; !f && i < names->n && !*name; i++)
-		if (len && (!strncmp(names->v[i], wanted, len) || !strncmp(ids.v[i], wanted, len)))
+		if (len && (!strncmp(names->v[i], wanted, len) || begins(ids.v[i], wanted)))
 			strings_add(&fitting, names->v[i]);
 	if (!f && !*name && fitting.n == 1) {
 		*name = xstrdup(fitting.v[0]);

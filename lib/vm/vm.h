@@ -43,7 +43,7 @@ void vm_release(struct vm *vm);
 
 /*
  * vm_resolve() - the name of the VM that @wanted means: exact name, exact id, then a unique prefix of
- * either.  Takes no lock.  @name: out, owned.  F_NOT_FOUND, F_AMBIGUOUS with the candidates.
+ * either, of an id at least four digits of it.  Takes no lock.  @name: out, owned.  F_NOT_FOUND, F_AMBIGUOUS with the candidates.
  */
 struct fault *vm_resolve(const struct store *s, const char *wanted, char **name) MUST_CHECK;
 

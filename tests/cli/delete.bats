@@ -216,3 +216,16 @@ break_file()
 	"$BANGER" vm delete -q --force a
 	nothing_is_left
 }
+
+@test "a name that is there no more is not taken for the beginning of another VM's id" {
+	"$BANGER" vm create -q --no-start --name web > /dev/null
+	id=$("$BANGER" vm show web | jq -r .id)
+	for length in 1 2 3; do
+		run "$BANGER" vm delete --force "${id:0:length}"
+		is "$status" 1
+		has "$output" "there is no VM '${id:0:length}'"
+	done
+	is "$("$BANGER" vm show "${id:0:4}" | jq -r .name)" web
+	"$BANGER" vm delete -q "${id:0:8}"
+	nothing_is_left
+}
