@@ -2,6 +2,7 @@
 /* Processes, programs, and facts about machines that are not this one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -189,6 +190,37 @@ static void a_zombie_is_gone(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static void *linger(void *context)
+{
+	usleep(300000);
+	_exit(0);
+	return context;
+}
+
+/* Its first thread is a zombie, the other one still runs, as when a large VMM was killed. */
+static void a_process_that_dies_is_waited_for(void **state)
+{
+	struct process_id id = { 0 }, now = { 0 };
+	pthread_t thread;
+	pid_t pid = fork();
+	AUTO_FD pidfd = -1;
+
+	(void)state;
+	if (!pid) {
+		usleep(50000);
+		if (!pthread_create(&thread, NULL, linger, NULL))
+			pthread_exit(NULL);
+		_exit(1);
+	}
+	assert_true(process_identify(pid, &id));
+	for (; process_identify(pid, &now); usleep(1000))
+		process_id_release(&now);
+	assert_ok(process_open(&id, &pidfd));
+	assert_int_equal(pidfd, -1);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), pid);
+	process_id_release(&id);
+}
+
 static bool found_by(const char *option, const char *value, struct process_id *id)
 {
 	bool found = false;
@@ -337,6 +369,7 @@ int main(void)
 		cmocka_unit_test(only_a_static_program_starts_anywhere),
 		cmocka_unit_test(a_recycled_pid_is_not_believed),
 		cmocka_unit_test(a_zombie_is_gone),
+		cmocka_unit_test(a_process_that_dies_is_waited_for),
 		cmocka_unit_test(without_descriptors_nothing_counts_as_gone),
 		cmocka_unit_test(processes_are_found_by_whole_arguments),
 #define T(name) cmocka_unit_test_setup_teardown(name, make_sysroot, remove_sysroot)
