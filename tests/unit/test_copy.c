@@ -21,6 +21,8 @@
 #include "guest/tree.h"
 #include "vm/copy.h"
 
+#include "faults.h"
+
 #define WAIT_MS 20000
 
 static char top[64];
@@ -137,12 +139,6 @@ static struct fault *to_archive(void *context, const void *data, size_t len)
 	(void)context;
 	buf_add(&archive, data, len);
 	return NULL;
-}
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
 }
 
 static const struct tar_sink sink = { to_archive, NULL };

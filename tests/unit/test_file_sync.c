@@ -18,14 +18,10 @@
 #include "store/file_sync.h"
 #include "vm/file_sync.h"
 
+#include "faults.h"
+
 static char top[64], home[96];
 static int top_fd = -1;
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
 
 static void expect(struct fault *f, enum fault_kind kind, const char *part)
 {

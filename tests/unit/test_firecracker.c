@@ -24,6 +24,8 @@
 #include "vmm/firecracker_api.h"
 #include "vmm/jailer.h"
 
+#include "faults.h"
+
 #define FIXTURE "tests/fixtures/firecracker_api.json"
 #define WAIT_MS 20000
 
@@ -115,20 +117,6 @@ static struct fault *launch(const struct vmm_machine *m, struct process_id *proc
 	struct vmm_choice choice = { &vmm_firecracker, program, NULL, true, NULL };
 
 	return vmm_firecracker.launch(&choice, m, process);
-}
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
-
-static void expect_fault(struct fault *f, enum fault_kind kind, const char *part)
-{
-	assert_non_null(f);
-	if (fault_kind(f) != kind || !strstr(fault_message(f), part))
-		fail_msg("%s: %s", fault_kind_name(fault_kind(f)), fault_message(f));
-	fault_free(f);
 }
 
 /* Launch into a pipe, whose read end is returned. */

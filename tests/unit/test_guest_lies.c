@@ -27,6 +27,8 @@
 #include "guest/tree.h"
 #include "vm/workspace_export.h"
 
+#include "faults.h"
+
 #define LIMIT 120 /* seconds for one run, on a machine that is busy otherwise */
 #define CHUNK 600
 
@@ -35,12 +37,6 @@ static int top_fd = -1;
 static char *base_commit;
 /* ms: short where waiting is the end of it, long where a busy machine may be slow */
 static int connect_ms, silence_ms;
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
 
 /* ---------------------------------------------------------------------------------------- lies */
 

@@ -16,14 +16,10 @@
 #include "guest/tree.h"
 #include "host/spawn.h"
 
+#include "faults.h"
+
 static char top[] = "/tmp/banger-test-tree.XXXXXX";
 static int top_fd = -1;
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
 
 static void must_fail(struct fault *f, enum fault_kind kind, const char *part)
 {

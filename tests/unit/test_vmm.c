@@ -13,19 +13,7 @@
 #include "vmm/firecracker.h"
 #include "vmm/firecracker_api.h"
 
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
-
-static void expect_fault(struct fault *f, enum fault_kind kind, const char *part)
-{
-	assert_non_null(f);
-	if (fault_kind(f) != kind || !strstr(fault_message(f), part))
-		fail_msg("%s: %s", fault_kind_name(fault_kind(f)), fault_message(f));
-	fault_free(f);
-}
+#include "faults.h"
 
 static void what_cannot_be_is_refused_before_anything_is_made(void **state)
 {

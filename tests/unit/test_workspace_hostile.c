@@ -24,14 +24,10 @@
 #include "guest/tree.h"
 #include "vm/workspace_export.h"
 
+#include "faults.h"
+
 static char top[] = "/tmp/banger-test-hostile.XXXXXX";
 static int top_fd = -1;
-
-static void must(struct fault *f)
-{
-	if (f)
-		fail_msg("%s", fault_message(f));
-}
 
 /* ---------------------------------------------------------------------------------------- stub */
 
