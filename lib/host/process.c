@@ -77,10 +77,10 @@ static bool same_process(const struct process_id *a, const struct process_id *b)
 }
 
 /*
- * For a process that shows nothing of itself any more.  Killed, it is a zombie as soon as its first thread
+ * Has it ended?  For a process that shows nothing of itself any more.  Killed, it is a zombie as soon as its first thread
  * has ended; it is gone when the others have, too, which may be a while later.
  */
-static bool has_ended(int pidfd)
+static bool await_end(int pidfd)
 {
 	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
 
@@ -104,7 +104,7 @@ struct fault *process_open(const struct process_id *id, int *pidfd)
 		if (same_process(id, &now))
 			*pidfd = steal_fd(&fd);
 		process_id_release(&now);
-	} else if (!has_ended(fd)) {
+	} else if (!await_end(fd)) {
 		return fault_new(F_SYS, "process %d is there but cannot be looked at", (int)id->pid);
 	}
 	return NULL;

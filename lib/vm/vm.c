@@ -434,8 +434,12 @@ struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest)
 				  "Start it with: banger vm start %s", vm->dir.name);
 	f = guest_connect(&address, wait_ms, still_alive, &w, guest);
 	process_id_release(&w.id);
+	if (w.halted) {
+		fault_free(f);
+		return tell_halted(vm);
+	}
 	f = vm_explain(vm, f);
-	if (f && fault_kind(f) != F_CANCELLED && !w.halted)
+	if (f && fault_kind(f) != F_CANCELLED)
 		f = fault_hint(fault_wrap(f, "VM '%s'", vm->dir.name),
 			       "See what the guest printed with: banger vm logs %s", vm->dir.name);
 	return f;

@@ -43,7 +43,8 @@ void vm_release(struct vm *vm);
 
 /*
  * vm_resolve() - the name of the VM that @wanted means: exact name, exact id, then a unique prefix of
- * either, of an id at least four digits of it.  Takes no lock.  @name: out, owned.  F_NOT_FOUND, F_AMBIGUOUS with the candidates.
+ * either, of an id at least four digits of it.  Takes no lock.  @name: out, owned.  F_NOT_FOUND,
+ * F_AMBIGUOUS with the candidates.
  */
 struct fault *vm_resolve(const struct store *s, const char *wanted, char **name) MUST_CHECK;
 
@@ -177,8 +178,9 @@ struct fault *vm_connect(struct vm *vm, int wait_ms, struct guest **guest) MUST_
 struct fault *vm_reach(struct vm *vm, int wait_ms, struct guest **guest) MUST_CHECK;
 
 /*
- * vm_explain() - the reason of a guest that went away or is silent, F_GUEST, when there is one: F_STATE when
- * it is halted (vm_is_halted()), the agent's end when the machine runs on, else a panic on its console is added.
+ * vm_explain() - the reason of a guest that went away or is silent, F_GUEST, when there is one: F_STATE
+ * when it is halted (vm_is_halted()), the agent's end when the machine runs on, else a panic on its
+ * console is added.
  */
 struct fault *vm_explain(const struct vm *vm, struct fault *f) MUST_CHECK;
 

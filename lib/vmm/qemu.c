@@ -298,50 +298,46 @@ static struct fault *launch(const struct vmm_choice *choice, const struct vmm_ma
 	return f;
 }
 
+/* One command with @arguments (NULL = none) on a connection of its own.  @doc: its answer, owned, or NULL. */
+static struct fault *ask(const char *run_dir, const char *command, const char *arguments, int wait_ms,
+			 struct json_doc **doc)
+{
+	AUTO_FREE char *path = socket_path(run_dir);
+	struct qmp *q = NULL;
+	struct fault *f;
+
+	TRY(qmp_open(path, wait_ms, -1, &q));
+	f = qmp_query(q, command, arguments, wait_ms, doc);
+	qmp_close(q);
+	return f;
+}
+
 /*
  * A write for which there is no place on the host halts the machine (QEMU's -blockdev option werror, whose
  * default is "enospc"); the write is done again when it goes on.
  */
 static struct fault *halted(const char *run_dir, int wait_ms, bool *halted)
 {
-	AUTO_FREE char *path = socket_path(run_dir);
 	AUTO_FREE char *status = NULL;
 	struct json_doc *doc = NULL;
-	struct qmp *q = NULL;
 	struct json answer;
-	struct fault *f;
 
 	*halted = false;
-	TRY(qmp_open(path, wait_ms, -1, &q));
-	f = qmp_query(q, "query-status", NULL, wait_ms, &doc);
-	if (!f && json_get(json_root(doc), "return", &answer) &&
-	    json_get_string(answer, "status", &status))
+	TRY(ask(run_dir, "query-status", NULL, wait_ms, &doc));
+	if (json_get(json_root(doc), "return", &answer) && json_get_string(answer, "status", &status))
 		*halted = !strcmp(status, "io-error");
 	json_free(doc);
-	qmp_close(q);
-	return f;
-}
-
-static struct fault *run_command(const char *run_dir, const char *command, int wait_ms)
-{
-	AUTO_FREE char *path = socket_path(run_dir);
-	struct qmp *q = NULL;
-	struct fault *f;
-
-	TRY(qmp_open(path, wait_ms, -1, &q));
-	f = qmp_run(q, command, wait_ms);
-	qmp_close(q);
-	return f;
+	return NULL;
 }
 
 static struct fault *resume(const char *run_dir, int wait_ms)
 {
-	return run_command(run_dir, "cont", wait_ms);
+	return ask(run_dir, "cont", NULL, wait_ms, NULL);
 }
 
 static struct fault *power_button(const char *run_dir)
 {
-	return run_command(run_dir, "system_powerdown", 2000);
+	return ask(run_dir, "system_powerdown", NULL, 2000, NULL);
 }
 
 static void take_block(struct json entry, struct vmm_stats *out)
@@ -402,18 +398,10 @@ static struct fault *stats(const char *run_dir, int wait_ms, struct vmm_stats *o
 
 static struct fault *grow_disk(const char *run_dir, size_t index, uint64_t bytes, int wait_ms)
 {
-	AUTO_FREE char *path = socket_path(run_dir);
 	AUTO_FREE char *arguments = xasprintf("{\"node-name\":\"disk%zu\",\"size\":%llu}", index,
 					      (unsigned long long)bytes);
-	struct json_doc *doc = NULL;
-	struct qmp *q = NULL;
-	struct fault *f;
 
-	TRY(qmp_open(path, wait_ms, -1, &q));
-	f = qmp_query(q, "block_resize", arguments, wait_ms, &doc);
-	json_free(doc);
-	qmp_close(q);
-	return f;
+	return ask(run_dir, "block_resize", arguments, wait_ms, NULL);
 }
 
 const struct vmm_driver vmm_qemu = {

@@ -165,15 +165,6 @@ static struct fault *negotiate(struct qmp *q, int64_t deadline)
 	return NULL;
 }
 
-struct fault *qmp_run(struct qmp *q, const char *command, int wait_ms)
-{
-	int64_t deadline = clock_deadline(wait_ms);
-
-	TRY(negotiate(q, deadline));
-	TRY(send_command(q, command, NULL));
-	return await_answer(q, command, deadline, NULL);
-}
-
 struct fault *qmp_query(struct qmp *q, const char *command, const char *arguments, int wait_ms,
 			struct json_doc **doc)
 {

@@ -19,11 +19,10 @@ struct qmp;
  */
 struct fault *qmp_open(const char *path, int wait_ms, int pidfd, struct qmp **q) MUST_CHECK;
 void qmp_close(struct qmp *q);
-/* qmp_run() - run a command without arguments and wait for its answer, at most @wait_ms. */
-struct fault *qmp_run(struct qmp *q, const char *command, int wait_ms) MUST_CHECK;
 /*
- * qmp_query() - the same with @arguments, a JSON object as text (NULL = none), and the answer: its
- * member "return".  @doc: out, owned.  F_TOOL with QEMU's words when it refuses.
+ * qmp_query() - run a command with @arguments, a JSON object as text (NULL = none), and wait for its
+ * answer, at most @wait_ms.  @doc: out, owned; what was asked for is its member "return".  NULL = of no
+ * interest.  F_TOOL with QEMU's words when it refuses.
  */
 struct fault *qmp_query(struct qmp *q, const char *command, const char *arguments, int wait_ms,
 			struct json_doc **doc) MUST_CHECK;
