@@ -40,10 +40,8 @@ tar -cf - tests/lab tests/vm tests/crash | "$BANGER" vm exec -i "$name" -- tar -
 # With a real one the end-to-end tests run on it as well, on images that are as outside.
 e2e=
 if [ -n "$firecracker" ]; then
-	debian=
-	[ ! -d "$BANGER_STATE_DIR/images/debian-bare" ] || debian="images/debian-bookworm images/debian-bare"
-	# shellcheck disable=SC2086 # two words or none
-	tar -C "$BANGER_STATE_DIR" --warning=no-file-changed -cSf - version kernels/debian-12 images/busybox images/busybox-init images/entry $debian |
+	tests/vm/fixture.sh --debian > /dev/null
+	tar -C "$BANGER_STATE_DIR" --warning=no-file-changed -cSf - version kernels/debian-12 images/{busybox,busybox-init,entry,debian-bookworm,debian-bare} |
 		"$BANGER" vm exec -i "$name" -- sh -c 'mkdir -m 0700 /var/lib/e2e && tar -C /var/lib/e2e -xf -'
 	# What these tests run on the host's side.
 	tar -C "$(dirname "$(command -v busybox)")" -cf - busybox | "$BANGER" vm exec -i "$name" -- tar -C /usr/local/bin --no-same-owner -xf -
